@@ -1,0 +1,43 @@
+"""The names of what a request may speak and how an exchange may end, spelled once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Dialect(StrEnum):
+    """What a request speaks. Endpoints beside the three conversations are named after their provider's API."""
+
+    ANTHROPIC = "anthropic"
+    """Anthropic Messages, and the rest of Anthropic's `/v1/*`."""
+    CHAT = "chat"
+    """OpenAI Chat Completions."""
+    RESPONSES = "responses"
+    """OpenAI Responses."""
+    OPENAI = "openai"
+    """The rest of OpenAI's `/v1/*`: embeddings, files, images, models and so on."""
+
+
+class ProviderDialect(StrEnum):
+    """Which API a provider offers."""
+
+    ANTHROPIC = "anthropic"
+    OPENAI = "openai"
+
+
+class Outcome(StrEnum):
+    """How an exchange ended. `upstream_error`: the provider answered with an error status; the broken ones are apart."""
+
+    COMPLETED = "completed"
+    UPSTREAM_ERROR = "upstream_error"
+    CLIENT_DISCONNECTED = "client_disconnected"
+    CLIENT_STALLED = "client_stalled"
+    UPSTREAM_ABORTED = "upstream_aborted"
+    UPSTREAM_STALLED = "upstream_stalled"
+    DENIED = "denied"
+    INTERRUPTED = "interrupted"
+    INTERRUPTED_DRAIN = "interrupted_drain"
+
+
+def provider_dialect(dialect: Dialect) -> ProviderDialect:
+    return ProviderDialect.ANTHROPIC if dialect is Dialect.ANTHROPIC else ProviderDialect.OPENAI

@@ -1,0 +1,175 @@
+"""The history's row tables, range-partitioned by month of their UUIDv7 id (see `gateway/history/partitions.py`).
+
+No table refers to another with a database constraint, so that a month can be detached and dropped whole. Bodies lie
+apart (`stored.py`), so that lists never touch them. Rows are written by the loader with COPY, never through the ORM.
+"""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+
+from gateway.dialects.names import Dialect, Outcome
+
+
+class RequestLog(models.Model):
+    """One accepted request: what lists, filters and rollups need, and no more."""
+
+    id = models.UUIDField(primary_key=True, help_text="UUIDv7: its time is that of admission")
+    started_at = models.DateTimeField()
+    method = models.TextField()
+    path = models.TextField()
+    query = models.TextField(blank=True)
+    dialect = models.TextField(choices=[(d.value, d.value) for d in Dialect])
+    provider = models.TextField(blank=True)
+    access_key = models.TextField(blank=True, help_text="name of the key that opened the gateway; empty in open mode")
+    team = models.TextField(blank=True)
+    client_address = models.TextField(blank=True)
+    requested_model = models.TextField(null=True)
+    routed_model = models.TextField(null=True)
+    model = models.TextField(null=True, help_text="the model the answer names")
+    is_streaming = models.BooleanField(null=True)
+    status_code = models.IntegerField(null=True)
+    outcome = models.TextField(choices=[(o.value, o.value) for o in Outcome])
+    session_id = models.TextField(null=True)
+    agent_id = models.TextField(null=True)
+    parent_agent_id = models.TextField(null=True)
+    prompt_id = models.TextField(null=True)
+    request_class = models.TextField(null=True)
+    client_request_id = models.TextField(null=True)
+    thread_id = models.TextField(null=True)
+    turn_id = models.TextField(null=True)
+    window_id = models.TextField(null=True)
+    client = models.TextField(blank=True)
+    client_version = models.TextField(blank=True)
+    user_agent = models.TextField(blank=True)
+    content_type = models.TextField(blank=True)
+    betas = ArrayField(models.TextField(), default=list)
+    message_count = models.IntegerField(null=True)
+    tool_count = models.IntegerField(null=True)
+    max_tokens = models.BigIntegerField(null=True)
+    tags = models.JSONField(default=dict, help_text="the headers named in TURNLOG_TAG_HEADERS")
+    request_bytes = models.BigIntegerField()
+    capture = models.TextField(default="full", help_text="full, or why parts are missing")
+
+    class Meta:
+        managed = True
+        ordering = ("-id",)
+        verbose_name = "request"
+        indexes = [
+            models.Index(fields=["outcome", "-id"], name="requestlog_outcome"),
+            models.Index(fields=["model", "-id"], name="requestlog_model"),
+            models.Index(fields=["status_code", "-id"], name="requestlog_status"),
+            models.Index(fields=["client", "-id"], name="requestlog_client"),
+            models.Index(fields=["session_id", "-id"], name="requestlog_session"),
+            models.Index(fields=["prompt_id", "-id"], name="requestlog_prompt"),
+            models.Index(fields=["team", "-id"], name="requestlog_team"),
+            models.Index(fields=["access_key", "-id"], name="requestlog_access_key"),
+            GinIndex(fields=["tags"], name="requestlog_tags"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class ResponseLog(models.Model):
+    """The answer to one request, and how the exchange ended."""
+
+    request = models.OneToOneField(
+        RequestLog,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        primary_key=True,
+        db_column="id",
+        related_name="response",
+    )
+    content_type = models.TextField(blank=True)
+    content_encoding = models.TextField(blank=True)
+    first_byte_ms = models.FloatField(null=True, help_text="from admission to the first byte of the answer's body")
+    headers_ms = models.FloatField(null=True, help_text="from admission to the answer's headers")
+    duration_ms = models.FloatField(null=True)
+    response_bytes = models.BigIntegerField(default=0)
+    stop_reason = models.TextField(null=True)
+    usage = models.JSONField(
+        null=True, help_text="the provider's usage object, verbatim; merged key by key when streamed"
+    )
+    input_tokens = models.BigIntegerField(null=True)
+    output_tokens = models.BigIntegerField(null=True)
+    cache_read_tokens = models.BigIntegerField(null=True)
+    cache_write_tokens = models.BigIntegerField(null=True)
+    upstream_request_id = models.TextField(null=True)
+    organization_id = models.TextField(null=True)
+    error_type = models.TextField(null=True)
+    error_message = models.TextField(null=True)
+    stream_error = models.TextField(null=True, help_text="how the stream broke, when it did")
+    parse_warnings = ArrayField(models.TextField(), default=list)
+    attempts = models.JSONField(default=list)
+    message = models.BinaryField(null=True, help_text="the accumulated message, zstd-compressed JSON")
+
+    class Meta:
+        verbose_name = "response"
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class ChunkTiming(models.Model):
+    """Arrival of every chunk of one answer, packed: pairs of varints (microseconds since the last one, size in bytes)."""
+
+    request = models.OneToOneField(
+        RequestLog,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        primary_key=True,
+        db_column="id",
+        related_name="chunk_timing",
+    )
+    count = models.IntegerField()
+    first_at = models.DateTimeField(help_text="when the first chunk arrived")
+    packed = models.BinaryField()
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class HeaderRecord(models.Model):
+    """Both directions' header pairs as they came: order, case and duplicates kept, secrets as fingerprints."""
+
+    request = models.OneToOneField(
+        RequestLog,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        primary_key=True,
+        db_column="id",
+        related_name="header_record",
+    )
+    request_pairs = models.JSONField(default=list)
+    response_pairs = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class RateLimitSample(models.Model):
+    """One rate-limit header of one answer. An absent header has no row: absent is not zero."""
+
+    pk = models.CompositePrimaryKey("request_id", "name")
+    request = models.ForeignKey(
+        RequestLog,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_column="id",
+        db_index=False,
+        related_name="rate_limits",
+    )
+    name = models.TextField()
+    value = models.TextField()
+    organization_id = models.TextField(null=True)
+    sampled_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organization_id", "name", "-sampled_at"], name="ratelimit_by_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}"

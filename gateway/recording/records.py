@@ -1,0 +1,99 @@
+"""What the recorder writes and the loader reads: the payloads of spool frames, versioned by the frame's header.
+
+Times are `at_us`: microseconds since the exchange was admitted, by the monotonic clock; only `started_us` is wall time.
+Header pairs are bytes as they came on the wire, with secret values already replaced by their fingerprints.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+HeaderPairs = list[tuple[bytes, bytes]]
+
+
+class Admission(msgspec.Struct, array_like=True, frozen=True):
+    """The stub written before the provider is contacted. Text of paths and queries is the raw bytes as latin-1."""
+
+    started_us: int
+    """Unix time in microseconds."""
+    method: str
+    path: str
+    query: str
+    dialect: str
+    provider: str
+    """Name of the provider chosen; empty when the request was refused before one was."""
+    access_key: str
+    """Name of the key that opened the gateway; empty in open mode."""
+    team: str
+    client_address: str
+    http_version: str
+    headers: HeaderPairs
+    body_bytes: int
+    requested_model: str | None = None
+    routed_model: str | None = None
+    is_streaming: bool | None = None
+
+
+class BodyPatch(msgspec.Struct, array_like=True, frozen=True):
+    """The one change made to a request body on its way out: bytes [start, end) became `text`."""
+
+    start: int
+    end: int
+    text: bytes
+
+
+class Attempt(msgspec.Struct, array_like=True, frozen=True):
+    """One try to reach a provider."""
+
+    provider: str
+    address: str
+    at_us: int
+    connected_us: int | None = None
+    headers_us: int | None = None
+    status: int | None = None
+    error: str | None = None
+    phase: str | None = None
+    """connect, write, headers or body, when `error` is set."""
+
+
+class ResponseHead(msgspec.Struct, array_like=True, frozen=True):
+    """The provider's status and headers, or those of our own refusal."""
+
+    at_us: int
+    status: int
+    headers: HeaderPairs
+
+
+class End(msgspec.Struct, array_like=True, frozen=True):
+    """How the exchange ended."""
+
+    at_us: int
+    outcome: str
+    error: str | None = None
+    """Why it broke, in words, when it did."""
+    attempts: list[Attempt] = []
+    capture: str = "full"
+    """full, or why parts of the bytes are missing: lost_disk, lost_backlog, recorder_fault."""
+
+
+class Progress(msgspec.Struct, omit_defaults=True, frozen=True):
+    """What became known of one exchange since its last frame. The frame's blob holds the bytes it speaks of, in the
+    order body, chunks."""
+
+    body: int | None = None
+    """Size of the request body in the blob."""
+    patch: BodyPatch | None = None
+    head: ResponseHead | None = None
+    chunks: list[tuple[int, int]] = []
+    """(at_us, size) of each chunk of the answer's body, as it arrived."""
+    end: End | None = None
+
+
+class SpoolStatus(NamedTuple):
+    """What one live `web` process says of itself, read from its shared counters."""
+
+    in_flight: int
+    draining: bool
+    dropped: dict[str, int]
