@@ -1,0 +1,18 @@
+"""Our own refusals in Anthropic's envelope."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.dialects.failures import FAILURES, ErrorKind
+
+
+def encode_error(kind: ErrorKind, message: str, request_id: str) -> bytes:
+    """The JSON body of an error answer."""
+    error = {"type": FAILURES[kind].anthropic_type, "message": message}
+    return msgspec.json.encode({"type": "error", "error": error, "request_id": request_id})
+
+
+def encode_stream_error(kind: ErrorKind, message: str, request_id: str) -> bytes:
+    """The event that ends a stream that has begun."""
+    return b"event: error\ndata: " + encode_error(kind, message, request_id) + b"\n\n"

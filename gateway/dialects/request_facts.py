@@ -1,0 +1,247 @@
+"""What policy and lists need to know of a request body, without parsing more of it than that.
+
+`read_envelope` and `replace_model` run on the hot path: the first lets msgspec skip over what is not asked for, the
+second scans for the members' ranges. Neither says whether the body is valid: the provider is the authority on that, and
+a body that cannot be read is relayed all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+
+from gateway.dialects.json_members import closes_at, members_of
+from gateway.dialects.json_values import (
+    JSONObject,
+    NotJSONError,
+    fit_text,
+    is_object,
+    object_or_none,
+    read_json,
+    text_or_none,
+)
+from gateway.dialects.names import Dialect
+
+Patch = tuple[int, int, bytes]
+"""Bytes [start, end) of the original became this text."""
+
+_ABSENT: Final = msgspec.Raw(b"")
+
+
+class _Fields(msgspec.Struct):
+    """The fields looked at, as slices: a wrong type in one must not hide the others."""
+
+    model: msgspec.Raw = _ABSENT
+    stream: msgspec.Raw = _ABSENT
+    max_tokens: msgspec.Raw = _ABSENT
+    max_completion_tokens: msgspec.Raw = _ABSENT
+    max_output_tokens: msgspec.Raw = _ABSENT
+
+
+class _AllFields(_Fields):
+    messages: msgspec.Raw = _ABSENT
+    input: msgspec.Raw = _ABSENT
+    tools: msgspec.Raw = _ABSENT
+    functions: msgspec.Raw = _ABSENT
+    metadata: msgspec.Raw = _ABSENT
+    client_metadata: msgspec.Raw = _ABSENT
+
+
+_F = TypeVar("_F", bound=_Fields)
+_Limit = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_SLICES: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """None: absent, null, of another type, or the body could not be read."""
+
+    model: str | None = None
+    stream: bool | None = None
+    max_tokens: int | None = None
+    """Whichever of its three spellings the body uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """What the record keeps of a request body. None: absent or unreadable.
+
+    `message_count` counts `messages`, or the items of a Responses `input` (a bare string is one). `tool_count` is 0
+    when the body could be read and has no tools.
+    """
+
+    model: str | None = None
+    stream: bool | None = None
+    max_tokens: int | None = None
+    message_count: int | None = None
+    tool_count: int | None = None
+    user_id_session: str | None = None
+    """The session named in `metadata.user_id`, by Claude Code without its headers."""
+    session_id: str | None = None
+    """This and the rest: the ids Codex repeats in `client_metadata`."""
+    thread_id: str | None = None
+    turn_id: str | None = None
+    window_id: str | None = None
+    parent_thread_id: str | None = None
+    agent_name: str | None = None
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """The facts policy decides by. Never raises. Of a key said twice the last counts, as for the providers."""
+    fields = _read(_Fields, body)
+    return Envelope() if fields is None else Envelope(_text(fields.model), _flag(fields.stream), _limit(fields))
+
+
+def read_facts(dialect: Dialect, body: bytes) -> RequestFacts:
+    """The facts the record keeps, from a body whose content coding is already undone. Never raises."""
+    fields = _read(_AllFields, body)
+    if fields is None:
+        return RequestFacts()
+    return RequestFacts(
+        model=_text(fields.model),
+        stream=_flag(fields.stream),
+        max_tokens=_limit(fields),
+        message_count=_message_count(dialect, fields),
+        tool_count=(_length(fields.tools) or 0) + (_length(fields.functions) or 0),
+        user_id_session=_user_id_session(_value(fields.metadata)),
+        **_codex_ids(_value(fields.client_metadata)),
+    )
+
+
+def _read(kind: type[_F], body: bytes) -> _F | None:
+    """The fields of `kind`; None when the body is no JSON object.
+
+    msgspec refuses a whole body over half a surrogate pair in some old tool result, or over NaN or deep nesting,
+    none of which need hide the model: such a body is scanned instead.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (ValueError, RecursionError):
+        pass
+    fields, end = kind(), None
+    for key, start, end in members_of(body):
+        name = _read_key(key)
+        if name in kind.__struct_fields__:
+            setattr(fields, name, msgspec.Raw(body[start:end]))
+    return fields if end is not None and closes_at(body, end) else None
+
+
+def _read_key(key: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(key, type=str)
+    except ValueError:
+        return None
+
+
+def _value(raw: msgspec.Raw) -> Any:
+    try:
+        return read_json(bytes(raw)).value if raw else None
+    except NotJSONError:
+        return None
+
+
+def _text(raw: msgspec.Raw) -> str | None:
+    """A string; one with half of a surrogate pair in it cannot be read."""
+    try:
+        return fit_text(msgspec.json.decode(raw, type=str))
+    except ValueError:
+        return None
+
+
+def _flag(raw: msgspec.Raw) -> bool | None:
+    return {b"true": True, b"false": False}.get(bytes(raw)) if len(memoryview(raw)) <= len(b"false") else None
+
+
+def _limit(fields: _Fields) -> int | None:
+    for raw in (fields.max_tokens, fields.max_completion_tokens, fields.max_output_tokens):
+        try:
+            return msgspec.json.decode(raw, type=_Limit)
+        except ValueError:
+            continue
+    return None
+
+
+def _length(raw: msgspec.Raw) -> int | None:
+    try:
+        return len(_SLICES.decode(raw))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _message_count(dialect: Dialect, fields: _AllFields) -> int | None:
+    raw = fields.input if dialect is Dialect.RESPONSES else fields.messages
+    return 1 if dialect is Dialect.RESPONSES and _text(raw) is not None else _length(raw)
+
+
+_LEGACY_USER_ID: Final = re.compile(r"^user_.*_session_([0-9A-Za-z-]{8,64})$", re.DOTALL)
+
+
+def _user_id_session(metadata: Any) -> str | None:
+    """From `{"user_id": "{\\"session_id\\": ...}"}`, or `user_<hex>_account_<uuid>_session_<uuid>` before that."""
+    user_id = text_or_none(metadata.get("user_id")) if is_object(metadata) else None
+    if user_id is None:
+        return None
+    if (legacy := _LEGACY_USER_ID.match(user_id)) is not None:
+        return legacy[1]
+    return _said(_nested(user_id), "session_id")
+
+
+def _nested(text: str | None) -> JSONObject:
+    """The object in a string that holds JSON; an empty one when it holds none."""
+    if text is None or not text.startswith("{"):
+        return {}
+    try:
+        return object_or_none(read_json(text.encode("utf-8", "replace")).value) or {}
+    except NotJSONError:
+        return {}
+
+
+def _said(source: JSONObject, *names: str) -> str | None:
+    values = (source.get(name) for name in names)
+    return next((fit_text(value) for value in values if isinstance(value, str) and value), None)
+
+
+def _codex_ids(metadata: Any) -> dict[str, str | None]:
+    if not is_object(metadata):
+        return {}
+    turn = _nested(text_or_none(metadata.get("x-codex-turn-metadata")))
+    return {
+        "session_id": _said(metadata, "session_id") or _said(turn, "session_id"),
+        "thread_id": _said(metadata, "thread_id") or _said(turn, "thread_id"),
+        "turn_id": _said(metadata, "turn_id") or _said(turn, "turn_id"),
+        "window_id": _said(metadata, "x-codex-window-id", "window_id") or _said(turn, "window_id"),
+        "parent_thread_id": _said(metadata, "x-codex-parent-thread-id", "parent_thread_id"),
+        "agent_name": _said(metadata, "x-openai-subagent") or _said(turn, "agent_name"),
+    }
+
+
+def find_model_ranges(body: bytes) -> list[tuple[int, int]]:
+    """Where in `body` the values of its top-level `model` keys are: [start, end) in bytes, in order.
+
+    A key said twice gives two ranges; `model` keys inside other values are not meant. A body that is not a JSON
+    object, or breaks off, gives what was found before that.
+    """
+    return [
+        (start, end)
+        for key, start, end in members_of(body)
+        if key == b'"model"' or (b"\\" in key and _read_key(key) == "model")
+    ]
+
+
+def replace_model(body: bytes, model: str) -> tuple[bytes, list[Patch]]:
+    """`body` with `model` as the value of each of its top-level `model` keys, all other bytes untouched, and what was
+    replaced, as offsets in the original. Without such a key the body comes back as it is."""
+    text = msgspec.json.encode(model)
+    patches = [(start, end, text) for start, end in find_model_ranges(body)]
+    if not patches:
+        return body, []
+    pieces: list[bytes] = []
+    done = 0
+    for start, end, _ in patches:
+        pieces += (body[done:start], text)
+        done = end
+    pieces.append(body[done:])
+    return b"".join(pieces), patches
