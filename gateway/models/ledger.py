@@ -6,11 +6,12 @@ from django.db import models
 
 
 class SpoolSegment(models.Model):
-    """One spool segment the loader has touched. Retired: everything in it is stored and its files may go."""
+    """One spool segment the loader has touched. Retired: all of it is stored or dead, and its files may go."""
 
+    host = models.TextField(help_text="the spool it lies in")
     series = models.TextField(help_text="the web process's series, a directory of the spool")
     number = models.IntegerField()
-    accepted = models.BigIntegerField(default=0, help_text="admission stubs; final once retired")
+    accepted = models.BigIntegerField(default=0, help_text="admission stubs; counted from the files until retired")
     stored = models.BigIntegerField(default=0, help_text="of those, with a row in the history")
     dead = models.BigIntegerField(default=0, help_text="of those, handed to the dead letters")
     retired = models.BooleanField(default=False)
@@ -24,15 +25,20 @@ class SpoolSegment(models.Model):
 
 
 class SpoolTotal(models.Model):
-    """The sums of the segments that are retired and gone, a row for each host's spool."""
+    """The sums of one series' segments that are retired and gone, and what its process counted beside them."""
 
-    host = models.TextField(unique=True)
+    host = models.TextField(help_text="the spool it lay in")
+    series = models.TextField(unique=True)
     accepted = models.BigIntegerField(default=0)
     stored = models.BigIntegerField(default=0)
-    dropped = models.JSONField(default=dict, help_text="count by reason, of processes that are gone")
+    dead = models.BigIntegerField(default=0)
+    dropped = models.JSONField(default=dict, help_text="served without a record, by reason; final once gone")
+    telemetry = models.JSONField(default=dict, help_text="requests to the telemetry endpoints, by kind; final once gone")
+    gone = models.BooleanField(default=False, help_text="its process is dead and its directory removed")
+    updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:
-        return self.host
+        return self.series
 
 
 class DeadLetter(models.Model):

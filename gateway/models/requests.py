@@ -109,6 +109,7 @@ class ResponseLog(models.Model):
 
     class Meta:
         verbose_name = "response"
+        indexes = [models.Index(fields=["upstream_request_id"], name="responselog_upstream_request")]
 
     def __str__(self) -> str:
         return str(self.pk)

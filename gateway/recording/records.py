@@ -6,8 +6,6 @@ Header pairs are bytes as they came on the wire, with secret values already repl
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 HeaderPairs = list[tuple[bytes, bytes]]
@@ -37,7 +35,7 @@ class Admission(msgspec.Struct, array_like=True, frozen=True):
 
 
 class BodyPatch(msgspec.Struct, array_like=True, frozen=True):
-    """The one change made to a request body on its way out: bytes [start, end) became `text`."""
+    """A change made to a request body on its way out: bytes [start, end) of the original became `text`."""
 
     start: int
     end: int
@@ -75,7 +73,10 @@ class End(msgspec.Struct, array_like=True, frozen=True):
     """Why it broke, in words, when it did."""
     attempts: list[Attempt] = []
     capture: str = "full"
-    """full, or why parts of the bytes are missing: lost_disk, lost_backlog, recorder_fault."""
+    """full, or why parts of the bytes are missing: lost_disk, lost_backlog, lost_size, recorder_fault. What is kept of
+    each direction is always its beginning."""
+    response_bytes: int | None = None
+    """Bytes of the answer's body that were relayed, kept or not."""
 
 
 class Progress(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -84,16 +85,8 @@ class Progress(msgspec.Struct, omit_defaults=True, frozen=True):
 
     body: int | None = None
     """Size of the request body in the blob."""
-    patch: BodyPatch | None = None
+    patches: list[BodyPatch] = []
     head: ResponseHead | None = None
     chunks: list[tuple[int, int]] = []
     """(at_us, size) of each chunk of the answer's body, as it arrived."""
     end: End | None = None
-
-
-class SpoolStatus(NamedTuple):
-    """What one live `web` process says of itself, read from its shared counters."""
-
-    in_flight: int
-    draining: bool
-    dropped: dict[str, int]

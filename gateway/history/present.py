@@ -1,0 +1,135 @@
+"""The history's rows as the objects that commands print and pages show: keys are spelled here, once."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import zstandard
+
+from gateway.history import timings
+from gateway.models import RequestLog, ResponseLog
+
+REQUEST_KEYS = (
+    "method",
+    "path",
+    "dialect",
+    "provider",
+    "requested_model",
+    "model",
+    "status_code",
+    "outcome",
+    "is_streaming",
+    "session_id",
+    "agent_id",
+    "parent_agent_id",
+    "client",
+    "request_bytes",
+)
+RESPONSE_KEYS = (
+    "stop_reason",
+    "usage",
+    "first_byte_ms",
+    "duration_ms",
+    "response_bytes",
+    "upstream_request_id",
+    "organization_id",
+)
+MORE_REQUEST_KEYS = (
+    "query",
+    "access_key",
+    "team",
+    "client_address",
+    "routed_model",
+    "prompt_id",
+    "request_class",
+    "client_request_id",
+    "thread_id",
+    "turn_id",
+    "window_id",
+    "client_version",
+    "user_agent",
+    "content_type",
+    "betas",
+    "message_count",
+    "tool_count",
+    "max_tokens",
+    "tags",
+    "capture",
+)
+MORE_RESPONSE_KEYS = (
+    "headers_ms",
+    "error_type",
+    "error_message",
+    "stream_error",
+    "parse_warnings",
+)
+TOKEN_KEYS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+MESSAGE_BOUND = 1 << 30
+
+
+def list_row(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the list, from the columns of `RequestLog` and `response__` ones of `ResponseLog`."""
+    row = {"id": str(values["id"]), "started_at": timestamp(values["started_at"])}
+    row |= {key: values[key] for key in REQUEST_KEYS}
+    row |= {key: values[f"response__{key}"] for key in RESPONSE_KEYS}
+    return row
+
+
+def detail_object(request: RequestLog) -> dict[str, Any]:
+    """Everything the history knows of one exchange but its bodies."""
+    response: ResponseLog | None = getattr(request, "response", None)
+    headers = getattr(request, "header_record", None)
+    values = {key: getattr(request, key) for key in ("id", "started_at", *REQUEST_KEYS)}
+    values |= {f"response__{key}": getattr(response, key, None) for key in RESPONSE_KEYS}
+    detail = list_row(values)
+    detail |= {key: getattr(request, key) for key in MORE_REQUEST_KEYS}
+    detail |= {key: getattr(response, key, None) for key in MORE_RESPONSE_KEYS}
+    detail |= {
+        "response_content_type": response.content_type if response else "",
+        "response_content_encoding": response.content_encoding if response else "",
+        "tokens": {key: getattr(response, key, None) for key in TOKEN_KEYS},
+        "attempts": response.attempts if response else [],
+        "request_headers": headers.request_pairs if headers else [],
+        "response_headers": headers.response_pairs if headers else [],
+        "rate_limits": {sample.name: sample.value for sample in request.rate_limits.order_by("name")},
+        "chunk_timings": chunk_timings(request),
+        "message": message_of(response),
+    }
+    return detail
+
+
+def chunk_timings(request: RequestLog) -> list[dict[str, Any]]:
+    """Arrival of each chunk: index from 0, wall time, bytes, and milliseconds since the request was admitted."""
+    timing = getattr(request, "chunk_timing", None)
+    if timing is None:
+        return []
+    waited = (timing.first_at - request.started_at) / datetime.timedelta(milliseconds=1)
+    return [
+        {
+            "index": index,
+            "timestamp": timestamp(timing.first_at + datetime.timedelta(microseconds=at_us)),
+            "byteSize": size,
+            "elapsedMs": round(waited + at_us / 1000, 3),
+        }
+        for index, (at_us, size) in enumerate(timings.unpack(bytes(timing.packed)))
+    ]
+
+
+def message_of(response: ResponseLog | None) -> Any:
+    """The accumulated message of an answer; None when it has none."""
+    if response is None or response.message is None:
+        return None
+    return json.loads(unpack_message(bytes(response.message)))
+
+
+def unpack_message(data: bytes) -> bytes:
+    """Raises zstandard.ZstdError."""
+    return zstandard.ZstdDecompressor().decompress(data, max_output_size=MESSAGE_BOUND)
+
+
+def timestamp(moment: datetime.datetime) -> str:
+    """ISO 8601 in UTC, to the microsecond."""
+    return moment.astimezone(datetime.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

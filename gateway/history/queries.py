@@ -1,0 +1,58 @@
+"""Reading the history: lists by keyset (newest first, never by offset) and single exchanges."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from typing import Any
+
+from django.db.models import QuerySet
+
+from gateway.history.present import REQUEST_KEYS, RESPONSE_KEYS, detail_object, list_row
+from gateway.history.store import NotInHistory
+from gateway.models import RequestLog
+
+FILTERS = {
+    "session": "session_id",
+    "agent": "agent_id",
+    "prompt": "prompt_id",
+    "model": "model",
+    "outcome": "outcome",
+    "status": "status_code",
+    "client": "client",
+    "provider": "provider",
+    "dialect": "dialect",
+    "team": "team",
+    "access_key": "access_key",
+}
+
+
+def recent(limit: int, before: uuid.UUID | None = None, **filters: Any) -> list[dict[str, Any]]:
+    """Up to `limit` list rows, newest first, older than the id `before`. Filters are the names of FILTERS, and `since`,
+    a datetime; those that are None do not filter."""
+    columns = ["id", "started_at", *REQUEST_KEYS, *(f"response__{key}" for key in RESPONSE_KEYS)]
+    rows = matching(**filters)
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return [list_row(values) for values in rows.order_by("-id").values(*columns)[:limit]]
+
+
+def matching(*, since: datetime.datetime | None = None, **filters: Any) -> QuerySet[RequestLog]:
+    """Raises KeyError for a filter there is not."""
+    rows = RequestLog.objects.filter(**{FILTERS[name]: value for name, value in filters.items() if value is not None})
+    return rows if since is None else rows.filter(id__gte=first_id_at(since))
+
+
+def first_id_at(moment: datetime.datetime) -> uuid.UUID:
+    """The smallest id an exchange admitted at `moment` can have; so that a time needs no index of its own."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return uuid.UUID(int=max(0, milliseconds) << 80)
+
+
+def detail(exchange_id: uuid.UUID) -> dict[str, Any]:
+    """Everything about one exchange but its bodies. Raises NotInHistory."""
+    rows = RequestLog.objects.select_related("response", "header_record", "chunk_timing")
+    request = rows.filter(id=exchange_id).first()
+    if request is None:
+        raise NotInHistory(f"there is no exchange {exchange_id} in the history")
+    return detail_object(request)

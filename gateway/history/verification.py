@@ -1,0 +1,111 @@
+"""Re-reads the whole history and proves it: every body against its SHA-256, every row against its neighbours."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import zstandard
+from django.db import connection
+
+from gateway.history import timings
+from gateway.history.present import unpack_message
+from gateway.history.store import Damaged, unpack_body
+from gateway.models import RequestLog
+
+PAGE = 200
+NO_ID = uuid.UUID(int=0)
+
+
+class Problem(NamedTuple):
+    exchange_id: uuid.UUID
+    what: str
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a verification has come."""
+
+    exchanges: int = 0
+    bodies: int = 0
+    bytes: int = 0
+
+
+EXCHANGES = """
+SELECT q.id, q.request_bytes, q.capture, r.id IS NOT NULL, h.id IS NOT NULL, r.response_bytes, r.message,
+       t.count, t.packed
+FROM gateway_requestlog q
+LEFT JOIN gateway_responselog r ON r.id = q.id
+LEFT JOIN gateway_headerrecord h ON h.id = q.id
+LEFT JOIN gateway_chunktiming t ON t.id = q.id
+WHERE q.id > %s ORDER BY q.id LIMIT %s
+"""
+BODIES = """
+SELECT id, part, size, sha256, codec, data FROM gateway_storedbody WHERE id > %s AND id <= %s ORDER BY id, part
+"""
+
+
+def verify(progress: Progress) -> Iterator[Problem | None]:
+    """Everything that is wrong, and None now and then for a look at `progress`, which moves on meanwhile."""
+    last = NO_ID
+    while rows := fetch(EXCHANGES, [last, PAGE]):
+        newest = rows[-1][0]
+        yield from verify_page(rows, last, newest, progress)
+        last = newest
+        yield None
+
+
+def verify_page(rows: list[Any], last: uuid.UUID, newest: uuid.UUID, progress: Progress) -> Iterator[Problem]:
+    sizes: dict[tuple[uuid.UUID, int], int] = {}
+    known = {row[0] for row in rows}
+    with connection.cursor() as cursor:
+        cursor.execute(BODIES, [last, newest])
+        for exchange_id, part, size, digest, codec, data in cursor:
+            progress.bodies += 1
+            progress.bytes += size
+            sizes[exchange_id, part] = size
+            # A long stream is stored later than what began after it, so it may have come in between.
+            if exchange_id not in known and not RequestLog.objects.filter(id=exchange_id).exists():
+                yield Problem(exchange_id, "has a body but no row")
+            try:
+                unpack_body(size, bytes(digest), codec, bytes(data))
+            except Damaged as damage:
+                yield Problem(exchange_id, f"{('request', 'response')[part]}: {damage}")
+    for row in rows:
+        progress.exchanges += 1
+        yield from verify_row(row, sizes)
+
+
+def verify_row(row: Any, sizes: dict[tuple[uuid.UUID, int], int]) -> Iterator[Problem]:
+    exchange_id, request_bytes, capture, has_response, has_headers, response_bytes, message, count, packed = row
+    if not has_response:
+        yield Problem(exchange_id, "has no row of its response")
+    if not has_headers:
+        yield Problem(exchange_id, "has no row of its headers")
+    if capture == "full":
+        for part, name, expected in ((0, "request", request_bytes), (1, "response", response_bytes or 0)):
+            found = sizes.get((exchange_id, part), 0)
+            if found != expected:
+                yield Problem(exchange_id, f"{name}: {expected} bytes were recorded, {found} are there")
+    if packed is not None:
+        yield from verify_timings(exchange_id, count, bytes(packed), sizes.get((exchange_id, 1), 0))
+    if message is not None:
+        try:
+            unpack_message(bytes(message))
+        except zstandard.ZstdError as error:
+            yield Problem(exchange_id, f"message: {error}")
+
+
+def verify_timings(exchange_id: uuid.UUID, count: int, packed: bytes, size: int) -> Iterator[Problem]:
+    chunks = timings.unpack(packed)
+    if len(chunks) != count or sum(size for _, size in chunks) != size:
+        yield Problem(exchange_id, "chunk timings do not add up to the response")
+
+
+def fetch(statement: str, values: list[Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        rows: list[Any] = cursor.fetchall()
+    return rows

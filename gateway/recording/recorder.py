@@ -1,0 +1,331 @@
+"""Observes exchanges on the event loop: keeps references, makes no copies, waits for nothing and cannot raise.
+
+The relay calls `admit` before it contacts the provider and reports to the `Exchange` it gets. News are collected by
+reference and handed to the spool's writer thread in one batch every 100 ms; with no news there is no timer. A fault in
+here is counted and costs the record, never the exchange.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic_ns
+
+import msgspec
+import structlog
+
+from gateway.dialects.names import Outcome
+from gateway.policy.redaction import Redactor
+from gateway.recording.counters import DROP_SLOTS, TELEMETRY_SLOTS, Counters, Slot
+from gateway.recording.failpoints import armed, hit
+from gateway.recording.records import Admission, Attempt, BodyPatch, End, ResponseHead
+from gateway.recording.spool import Delta, Spool, SpoolRefusal
+
+FLUSH_SECONDS = 0.1
+BACKLOG_BYTES = 64 * 1024 * 1024
+EXCHANGE_BYTES = 256 * 1024 * 1024
+CHUNK_OVERHEAD = 64
+"""What a kept chunk costs in memory beside its bytes."""
+RETRY_AFTER_SECONDS = 5
+
+log = structlog.get_logger(__name__)
+encode = msgspec.msgpack.Encoder().encode
+replace = msgspec.structs.replace
+
+
+class CaptureUnavailable(Exception):
+    """The policy is strict and the history cannot be kept: answer 503 and ask to try again in `retry_after` seconds."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the history cannot be kept: {reason}")
+        self.retry_after = RETRY_AFTER_SECONDS
+
+
+class Recorder:
+    """One for each `web` process; all methods on its event loop. `policy` is `available` or `strict`."""
+
+    def __init__(
+        self,
+        spool_dir: Path,
+        *,
+        redactor: Redactor,
+        policy: str,
+        max_bytes: int,
+        enabled: bool = True,
+        backlog_bytes: int = BACKLOG_BYTES,
+        exchange_bytes: int = EXCHANGE_BYTES,
+    ) -> None:
+        self.exchange_bytes = exchange_bytes
+        self.backlog_bound = backlog_bytes
+        self.submitted = 0
+        self.counters = Counters()
+        self.spool = Spool(spool_dir, self.counters, max_bytes=max_bytes)
+        self._redactor = redactor
+        self._strict = policy == "strict"
+        self._enabled = enabled
+        self._in_flight = 0
+        self._news: list[Exchange] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Open the series. When the disk refuses, it is tried again every second and `ready` is False until then."""
+        if not self._enabled:
+            return
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self.spool.open)
+        self.counters.adopt()
+
+    async def stop(self) -> None:
+        """Write everything observed so far, force it to disk and close the series."""
+        if self._loop is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self.flush()
+        self._loop = None
+        await asyncio.to_thread(self.spool.close)
+        self.counters.close()
+
+    def admit(self, exchange_id: bytes, admission: Admission) -> Exchange:
+        """Make the admission durable and return what the relay reports to. Raises only CaptureUnavailable.
+
+        `exchange_id` is 16 bytes; the admission's headers and query are in clear and are redacted here.
+        """
+        exchange = Exchange(self, exchange_id)
+        if self._enabled:
+            try:
+                self._write_stub(exchange, admission)
+            except SpoolRefusal as refusal:
+                self._drop(exchange, refusal.reason)
+            except Exception:
+                self.note_fault("admit")
+                self._drop(exchange, "fault")
+        else:
+            exchange.lost = "disabled"
+            exchange.muted = True
+        self._in_flight += 1
+        self.counters.slots[Slot.IN_FLIGHT] = self._in_flight
+        return exchange
+
+    def ready(self) -> bool:
+        """False when the history cannot be kept right now."""
+        return not self._enabled or (self.spool.refusal is None and self.backlog() < self.backlog_bound)
+
+    @property
+    def in_flight(self) -> int:
+        """Exchanges admitted and not finished."""
+        return self._in_flight
+
+    def set_draining(self, draining: bool) -> None:
+        self.counters.slots[Slot.DRAINING] = int(draining)
+
+    def count_telemetry(self, kind: str) -> None:
+        """One request to the telemetry endpoints; `kind` is metrics, logs or traces."""
+        self.counters.add(TELEMETRY_SLOTS.get(kind, Slot.TELEMETRY_OTHER))
+
+    def backlog(self) -> int:
+        """Bytes observed and not yet on disk."""
+        return self.submitted - self.spool.written
+
+    def flush(self) -> None:
+        """Hand all news to the writer."""
+        self._timer = None
+        news, self._news = self._news, []
+        deltas = []
+        for exchange in news:
+            try:
+                deltas.append(exchange.take())
+            except Exception:
+                self.note_fault("flush")
+                self.mark(exchange)
+        self.spool.submit(deltas)
+
+    def mark(self, exchange: Exchange) -> None:
+        """The exchange has news for the next batch."""
+        self._news.append(exchange)
+        if self._timer is None and self._loop is not None:
+            self._timer = self._loop.call_later(FLUSH_SECONDS, self.flush)
+
+    def closed(self) -> None:
+        self._in_flight -= 1
+        self.counters.slots[Slot.IN_FLIGHT] = self._in_flight
+
+    def note_fault(self, where: str) -> None:
+        with suppress(Exception):
+            self.counters.add(Slot.FAULTS)
+            log.exception("recorder fault", where=where)
+
+    def redacted(self, headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        return self._redactor.headers(headers)
+
+    def _write_stub(self, exchange: Exchange, admission: Admission) -> None:
+        if self.counters.prepared is not None:
+            self.counters.adopt()
+        if armed:
+            hit("admit")
+        if self._strict and self.backlog() >= self.backlog_bound:
+            raise SpoolRefusal("backlog")
+        query = admission.query and self._redactor.query(admission.query)
+        clean = replace(admission, headers=self._redactor.headers(admission.headers), query=query)
+        self.spool.write_stub(exchange.id, encode(clean))
+        exchange.mark()
+
+    def _drop(self, exchange: Exchange, reason: str) -> None:
+        """Serve without a record, counted by name; or not at all."""
+        if self._strict:
+            raise CaptureUnavailable(reason)
+        exchange.lost = reason
+        exchange.muted = True
+        self.counters.add(DROP_SLOTS[reason])
+
+
+class Exchange:
+    """What the relay reports to. No method raises. `lost` names why bytes are missing; a muted one keeps nothing."""
+
+    __slots__ = (
+        "_attempts",
+        "_began",
+        "_delta",
+        "_finished",
+        "_marked",
+        "_received",
+        "_recorder",
+        "id",
+        "lost",
+        "muted",
+    )
+
+    def __init__(self, recorder: Recorder, exchange_id: bytes) -> None:
+        self.id = exchange_id
+        self.lost: str | None = None
+        self.muted = False
+        self._recorder = recorder
+        self._began = monotonic_ns()
+        self._delta = Delta(self)
+        self._marked = False
+        self._received = 0
+        self._attempts: list[Attempt] = []
+        self._finished = False
+
+    @property
+    def id_text(self) -> str:
+        return str(uuid.UUID(bytes=self.id))
+
+    def elapsed_us(self) -> int:
+        """Microseconds since the admission, by the monotonic clock."""
+        return (monotonic_ns() - self._began) // 1000
+
+    def request_body(self, body: bytes) -> None:
+        """The request's body as it came, whole; once. A reference is kept."""
+        try:
+            if armed:
+                hit("request_body")
+            if self._may_keep(len(body)):
+                self._delta.body = body
+        except Exception:
+            self._fault("request_body")
+
+    def patch(self, start: int, end: int, text: bytes) -> None:
+        """Bytes [start, end) of the body went out as `text`; once for each place that was changed."""
+        try:
+            if armed:
+                hit("patch")
+            if not self._finished:
+                self._delta.patches.append(BodyPatch(start, end, text))
+                self.mark()
+        except Exception:
+            self._fault("patch")
+
+    def attempt(self, attempt: Attempt) -> None:
+        """One try to reach a provider is over; they are recorded with the end."""
+        try:
+            if armed:
+                hit("attempt")
+            self._attempts.append(attempt)
+        except Exception:
+            self._fault("attempt")
+
+    def response_head(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Status and headers, in clear: they are redacted here."""
+        try:
+            if armed:
+                hit("response_head")
+            if not self._finished:
+                self._delta.head = ResponseHead(self.elapsed_us(), status, self._recorder.redacted(headers))
+                self.mark()
+        except Exception:
+            self._fault("response_head")
+
+    def chunk(self, data: bytes) -> None:
+        """Bytes of the answer's body, as they arrived; the reference is kept and the time noted."""
+        try:
+            if armed:
+                hit("chunk")
+            size = len(data)
+            self._received += size
+            if self.lost is None and size and self._may_keep(size):
+                delta = self._delta
+                delta.chunks.append(data)
+                delta.times.append((monotonic_ns() - self._began) // 1000)
+        except Exception:
+            self._fault("chunk")
+
+    def finish(self, outcome: Outcome, error: str | None = None) -> None:
+        """How it ended. Only the first call counts."""
+        if self._finished:
+            return
+        self._finished = True
+        try:
+            self._recorder.closed()
+            if armed:
+                hit("finish")
+            self._end(outcome, error)
+        except Exception:
+            self._fault("finish")
+            with suppress(Exception):
+                self._end(outcome, error)
+
+    def mark(self) -> None:
+        if not self._marked and not self.muted:
+            self._marked = True
+            self._recorder.mark(self)
+
+    def take(self) -> Delta:
+        """The news since the last time."""
+        if armed:
+            hit("take")
+        delta, self._delta = self._delta, Delta(self)
+        self._marked = False
+        return delta
+
+    def _end(self, outcome: Outcome, error: str | None) -> None:
+        self._delta.end = End(
+            self.elapsed_us(), outcome.value, error, self._attempts, self.lost or "full", self._received
+        )
+        self.mark()
+
+    def _may_keep(self, size: int) -> bool:
+        """Whether `size` more bytes are within the bounds; counts them when they are."""
+        if self.muted or self._finished:
+            return False
+        recorder = self._recorder
+        if recorder.submitted - recorder.spool.written >= recorder.backlog_bound:
+            self.lost = "lost_backlog"
+            return False
+        if self._received > recorder.exchange_bytes:
+            self.lost = "lost_size"
+            return False
+        recorder.submitted += size + CHUNK_OVERHEAD
+        self._delta.size += size + CHUNK_OVERHEAD
+        if not self._marked:
+            self.mark()
+        return True
+
+    def _fault(self, where: str) -> None:
+        with suppress(Exception):
+            self.lost = self.lost or "recorder_fault"
+            self._recorder.note_fault(where)

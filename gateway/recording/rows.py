@@ -1,0 +1,261 @@
+"""What was observed of an exchange, as rows of the history.
+
+Reading bodies and answers for the record never decides whether they are kept: what cannot be understood leaves columns
+empty and a sentence in `parse_warnings`. Text is cleaned for the database here; bytes are stored as they came.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import zstandard
+
+from gateway.dialects.accumulate import accumulate, token_counts
+from gateway.dialects.accumulated import Accumulated
+from gateway.dialects.client_headers import (
+    ClientFacts,
+    organization_id,
+    rate_limits,
+    read_client,
+    upstream_request_id,
+)
+from gateway.dialects.content import decode_body
+from gateway.dialects.json_values import write_json
+from gateway.dialects.names import Dialect, Outcome
+from gateway.dialects.request_facts import RequestFacts, read_facts
+from gateway.dialects.tokens import TokenCounts
+from gateway.history import timings
+from gateway.history.store import Patch, put_request, put_response
+from gateway.history.writer import ExchangeRows
+from gateway.recording.assemble import Recorded
+from gateway.recording.records import Attempt, HeaderPairs
+from gateway.recording.text import INDEXED_BOUND, clean, clean_or_none
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+LARGEST_INTEGER = 2**63 - 1
+BROKEN = frozenset(
+    (
+        Outcome.CLIENT_DISCONNECTED,
+        Outcome.CLIENT_STALLED,
+        Outcome.UPSTREAM_ABORTED,
+        Outcome.UPSTREAM_STALLED,
+        Outcome.INTERRUPTED,
+        Outcome.INTERRUPTED_DRAIN,
+    )
+)
+
+compressor = zstandard.ZstdCompressor(level=3)
+
+
+@dataclass(slots=True)
+class Reading:
+    """An exchange and everything that could be read out of it."""
+
+    id: uuid.UUID
+    started_at: datetime.datetime
+    recorded: Recorded
+    client: ClientFacts
+    facts: RequestFacts
+    answer: Accumulated
+    answer_headers: HeaderPairs
+    warnings: list[str]
+
+    @property
+    def outcome(self) -> str:
+        return self.recorded.end.outcome
+
+
+class RowBuilder:
+    """`tag_headers` are lower-case names of request headers that are kept as tags."""
+
+    def __init__(self, tag_headers: Sequence[str] = ()) -> None:
+        self._tag_headers = frozenset(tag_headers)
+
+    def build(self, recorded: Recorded) -> ExchangeRows:
+        """All rows of one exchange. Raises ValueError when its records make no sense."""
+        reading = read(recorded)
+        return ExchangeRows(
+            id=reading.id,
+            request=request_row(reading, self._tags(recorded.admission.headers)),
+            response=response_row(reading),
+            headers=(reading.id, pairs(recorded.admission.headers), pairs(reading.answer_headers)),
+            timing=timing_row(reading),
+            rate_limits=rate_limit_rows(reading),
+            bodies=[
+                *put_request(reading.id, recorded.body or b"", [Patch(*patch_fields(p)) for p in recorded.patches]),
+                *put_response(reading.id, recorded.response),
+            ],
+        )
+
+    def _tags(self, headers: HeaderPairs) -> dict[str, str]:
+        named = ((name.decode("latin-1").lower(), value) for name, value in headers)
+        return {
+            name: clean(value.decode("latin-1"), INDEXED_BOUND) for name, value in named if name in self._tag_headers
+        }
+
+
+def read(recorded: Recorded) -> Reading:
+    admission = recorded.admission
+    dialect = Dialect(admission.dialect)
+    answer_headers = recorded.head.headers if recorded.head else []
+    warnings: list[str] = []
+    facts = RequestFacts()
+    if recorded.body:
+        decoded = decode_body(header(admission.headers, b"content-encoding"), recorded.body)
+        warnings += [f"request: {decoded.error}"] if decoded.error else []
+        facts = read_facts(dialect, decoded.data)
+    answer = Accumulated()
+    if recorded.response:
+        content_type, encoding = header(answer_headers, b"content-type"), header(answer_headers, b"content-encoding")
+        answer = accumulate(dialect, content_type, encoding, recorded.response)
+    warnings += answer.warnings
+    if answer.is_stream and answer.complete is False and recorded.end.outcome == Outcome.COMPLETED:
+        warnings.append("the stream ended without its dialect's end mark")
+    return Reading(
+        id=uuid.UUID(bytes=recorded.exchange_id),
+        started_at=EPOCH + datetime.timedelta(microseconds=admission.started_us),
+        recorded=recorded,
+        client=read_client(admission.headers),
+        facts=facts,
+        answer=answer,
+        answer_headers=answer_headers,
+        warnings=warnings,
+    )
+
+
+def request_row(reading: Reading, tags: dict[str, str]) -> tuple[Any, ...]:
+    recorded, client, facts = reading.recorded, reading.client, reading.facts
+    admission = recorded.admission
+    return (
+        reading.id,
+        reading.started_at,
+        clean(admission.method, INDEXED_BOUND),
+        clean(admission.path),
+        clean(admission.query),
+        admission.dialect,
+        clean(admission.provider, INDEXED_BOUND),
+        clean(admission.access_key, INDEXED_BOUND),
+        clean(admission.team, INDEXED_BOUND),
+        clean(admission.client_address, INDEXED_BOUND),
+        named(admission.requested_model or facts.model),
+        named(admission.routed_model),
+        named(reading.answer.model),
+        is_streaming(reading),
+        recorded.head.status if recorded.head else None,
+        reading.outcome,
+        named(client.session_id or facts.session_id or facts.user_id_session),
+        named(client.agent_id or facts.agent_name),
+        named(client.parent_agent_id or facts.parent_thread_id),
+        named(client.prompt_id),
+        named(client.request_class),
+        named(client.client_request_id),
+        named(client.thread_id or facts.thread_id),
+        named(client.turn_id or facts.turn_id),
+        named(client.window_id or facts.window_id),
+        clean(client.client, INDEXED_BOUND),
+        clean(client.client_version, INDEXED_BOUND),
+        clean(client.user_agent, INDEXED_BOUND),
+        clean(client.content_type, INDEXED_BOUND),
+        [clean(beta, INDEXED_BOUND) for beta in client.betas],
+        facts.message_count,
+        facts.tool_count,
+        facts.max_tokens if facts.max_tokens is None or abs(facts.max_tokens) <= LARGEST_INTEGER else None,
+        tags,
+        admission.body_bytes if recorded.body is None else len(recorded.body),
+        capture(recorded),
+    )
+
+
+def response_row(reading: Reading) -> tuple[Any, ...]:
+    recorded, answer, headers = reading.recorded, reading.answer, reading.answer_headers
+    end = recorded.end
+    counts = counted(reading)
+    broken = reading.outcome in BROKEN
+    return (
+        reading.id,
+        clean(header(headers, b"content-type"), INDEXED_BOUND),
+        clean(header(headers, b"content-encoding"), INDEXED_BOUND),
+        recorded.times[0] / 1000 if recorded.times else None,
+        recorded.head.at_us / 1000 if recorded.head else None,
+        end.at_us / 1000,
+        sum(recorded.sizes) if end.response_bytes is None else end.response_bytes,
+        named(answer.stop_reason),
+        answer.usage,
+        counts.input_tokens,
+        counts.output_tokens,
+        counts.cache_read_tokens,
+        counts.cache_write_tokens,
+        named(upstream_request_id(headers)),
+        named(organization_id(headers)),
+        named(answer.error_type),
+        clean_or_none(answer.error_message or (None if broken else end.error)),
+        clean_or_none(end.error) if broken else None,
+        [clean(warning, INDEXED_BOUND) for warning in reading.warnings],
+        [attempt_object(attempt) for attempt in end.attempts],
+        None if answer.message is None else compressor.compress(write_json(answer.message)),
+    )
+
+
+def timing_row(reading: Reading) -> tuple[Any, ...] | None:
+    recorded = reading.recorded
+    if not recorded.times:
+        return None
+    first_at = reading.started_at + datetime.timedelta(microseconds=recorded.times[0])
+    return (reading.id, len(recorded.times), first_at, timings.pack(recorded.times, recorded.sizes))
+
+
+def rate_limit_rows(reading: Reading) -> list[tuple[Any, ...]]:
+    """One for each name; of a header sent twice the last counts."""
+    head = reading.recorded.head
+    if head is None:
+        return []
+    organization = named(organization_id(head.headers))
+    sampled_at = reading.started_at + datetime.timedelta(microseconds=head.at_us)
+    samples = {clean(name, INDEXED_BOUND): clean(value) for name, value in rate_limits(head.headers)}
+    return [(reading.id, name, value, organization, sampled_at) for name, value in samples.items()]
+
+
+def counted(reading: Reading) -> TokenCounts:
+    return token_counts(Dialect(reading.recorded.admission.dialect), reading.answer.usage)
+
+
+def is_streaming(reading: Reading) -> bool | None:
+    """What the request asked for; where it did not say, what the answer was."""
+    for said in (reading.recorded.admission.is_streaming, reading.facts.stream):
+        if said is not None:
+            return said
+    return reading.answer.is_stream if reading.recorded.response else None
+
+
+def capture(recorded: Recorded) -> str:
+    """Why parts are missing. A body that was announced and never handed over was lost too."""
+    if recorded.end.capture == "full" and recorded.body is None and recorded.admission.body_bytes:
+        return "lost_body"
+    return recorded.end.capture
+
+
+def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    """The first value of a header, empty when there is none; `name` in lower case."""
+    return next((value.decode("latin-1") for key, value in headers if key.lower() == name), "")
+
+
+def pairs(headers: HeaderPairs) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+
+
+def named(text: str | None) -> str | None:
+    """A short text that lists are filtered by."""
+    return clean_or_none(text, INDEXED_BOUND)
+
+
+def attempt_object(attempt: Attempt) -> dict[str, Any]:
+    return {name: getattr(attempt, name) for name in attempt.__struct_fields__}
+
+
+def patch_fields(patch: msgspec.Struct) -> tuple[Any, ...]:
+    return msgspec.structs.astuple(patch)
