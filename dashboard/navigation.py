@@ -1,0 +1,57 @@
+"""What the admin's theme asks for by name: the sidebar, the icon, the style sheet (see UNFOLD in the settings)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+
+GROUPS = (
+    (
+        "History",
+        (("Requests", "list_alt", "gateway.requestlog"), ("Dead letters", "unsubscribe", "gateway.deadletter")),
+    ),
+    (
+        "Configuration",
+        (
+            ("Providers", "dns", "gateway.provider"),
+            ("Credentials", "key", "gateway.credential"),
+            ("Model routes", "alt_route", "gateway.modelroute"),
+            ("Teams", "groups", "gateway.team"),
+            ("API keys", "vpn_key", "gateway.apikey"),
+        ),
+    ),
+    ("People", (("Users", "person", "auth.user"),)),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups of links, each shown to those who may see what it leads to."""
+    return [
+        {
+            "title": title,
+            "separator": number > 0,
+            "items": [found for found in (link(request, *item) for item in items) if found],
+        }
+        for number, (title, items) in enumerate(GROUPS)
+    ]
+
+
+def link(request: HttpRequest, title: str, icon: str, label: str) -> dict[str, Any] | None:
+    model_admin = admin.site._registry.get(apps.get_model(label))
+    if model_admin is None or not model_admin.has_view_permission(request):
+        return None
+    address = reverse(f"admin:{label.replace('.', '_')}_changelist")
+    return {"title": title, "icon": icon, "link": address}
+
+
+def favicon(request: HttpRequest) -> str:
+    return static("turnlog/favicon.svg")
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("turnlog/admin.css")

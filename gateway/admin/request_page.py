@@ -1,0 +1,119 @@
+"""Everything the page of one request shows, read in a fixed number of queries and bounded in size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from gateway.admin.request_facts import list_facts, neighbours, response_of
+from gateway.admin.request_raw import decoded, describe_part, read_body
+from gateway.admin.timeline import Timeline, draw_timeline
+from gateway.admin.transcript import TURNS_SHOWN, read_transcript
+from gateway.admin.transcript.blocks import Transcript, pretty
+from gateway.history.present import message_of
+from gateway.history.timings import unpack
+from gateway.models import RequestLog, ResponseLog
+
+READ_AS_CONVERSATION = 16_000_000
+ROLES = ("user", "assistant", "system", "developer", "tool", "error")
+ATTEMPT_TIMES = ("at", "connected", "headers")
+
+
+def read_request_page(request_id: UUID, query: Mapping[str, str]) -> dict[str, Any] | None:
+    """The template's context, or None when there is no such request."""
+    parts = ("response", "header_record", "chunk_timing")
+    row = RequestLog.objects.select_related(*parts).filter(id=request_id).first()
+    if row is None:
+        return None
+    response = response_of(row)
+    encoding = request_encoding(row)
+    sent, came = read_body(request_id, "request"), read_body(request_id, "response")
+    answer_is = (response.content_type, response.content_encoding) if response else ("", "")
+    return {
+        "title": "Request",
+        "original": row,
+        "row": row,
+        "heading": row.requested_model or row.model or row.path,
+        "facts": list_facts(row),
+        "neighbours": neighbours(row),
+        "attempts": list_attempts(response),
+        "headers": header_tables(row),
+        "timeline": arrival(row, response),
+        "usage": pretty(response.usage) if response and response.usage is not None else "",
+        "rate_limits": list(row.rate_limits.order_by("name")),
+        "roles": ROLES,
+        "parts": [
+            describe_part("request", sent, row.content_type, encoding),
+            describe_part("response", came, *answer_is),
+        ],
+        **conversation(row, response, decoded(sent.body, encoding) if sent else b"", query),
+    }
+
+
+def conversation(
+    row: RequestLog, response: ResponseLog | None, body: bytes, query: Mapping[str, str]
+) -> dict[str, Any]:
+    """The messages, a window of them when they are many, and the links to the windows beside it."""
+    if len(body) > READ_AS_CONVERSATION:
+        return {"transcript": None, "no_transcript": "This request is too large to be shown as a conversation."}
+    first = first_turn(query)
+    window = slice(-TURNS_SHOWN, None) if first is None else slice(first, first + TURNS_SHOWN)
+    transcript = read_transcript(row.dialect, body, message_of(response), window)
+    if transcript is None or not (transcript.total or transcript.answer):
+        return {"transcript": None, "no_transcript": "Nothing here reads as a conversation."}
+    return {"transcript": transcript, **window_links(transcript)}
+
+
+def request_encoding(row: RequestLog) -> str:
+    """The request's Content-Encoding, by the headers as they came."""
+    pairs = header_tables(row)[0][1]
+    return ", ".join(value for name, value in pairs if name.lower() == "content-encoding")
+
+
+def first_turn(query: Mapping[str, str]) -> int | None:
+    """Where the window begins, counted from 0, when the page's address says so."""
+    text = query.get("turn", "")
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return max(0, int(text[:9]) - 1)
+
+
+def window_links(transcript: Transcript) -> dict[str, str]:
+    links = {}
+    if transcript.first > 1:
+        links["earlier"] = f"?turn={max(1, transcript.first - TURNS_SHOWN)}"
+    if transcript.turns and transcript.last < transcript.total:
+        links["later"] = f"?turn={transcript.last + 1}"
+    return links
+
+
+def header_tables(row: RequestLog) -> list[tuple[str, list[tuple[str, str]]]]:
+    record = getattr(row, "header_record", None)
+    return [
+        ("Request headers", list(record.request_pairs) if record else []),
+        ("Answer headers", list(record.response_pairs) if record else []),
+    ]
+
+
+def arrival(row: RequestLog, response: ResponseLog | None) -> Timeline | None:
+    timing = getattr(row, "chunk_timing", None)
+    if timing is None:
+        return None
+    start_ms = (timing.first_at - row.started_at).total_seconds() * 1_000
+    chunks = [(start_ms + micros / 1_000, size) for micros, size in unpack(bytes(timing.packed))]
+    return draw_timeline(chunks, response.duration_ms if response else None)
+
+
+def list_attempts(response: ResponseLog | None) -> list[dict[str, Any]]:
+    """Each try to reach a provider, its times in milliseconds since the request was admitted."""
+    return [in_milliseconds(attempt) for attempt in (response.attempts if response else [])]
+
+
+def in_milliseconds(attempt: Mapping[str, Any]) -> dict[str, Any]:
+    shown = dict(attempt)
+    for name in ATTEMPT_TIMES:
+        micros = attempt.get(f"{name}_us")
+        if micros is not None:
+            shown[f"{name}_ms"] = micros / 1_000
+    return shown

@@ -1,0 +1,91 @@
+"""The exact bytes of one direction: as a download that no browser runs, and as a bounded preview."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+from django.http import HttpResponse
+
+from gateway.dialects.content import decode_body
+from gateway.history.store import Damaged, NotInHistory, rebuild_request, rebuild_response
+
+PREVIEWED = 200_000
+DECODED = 32_000_000
+REBUILDERS: dict[str, Callable[[UUID], bytes]] = {"request": rebuild_request, "response": rebuild_response}
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBody:
+    """The bytes as they were recorded, or what is wrong with those that are stored."""
+
+    body: bytes
+    damage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RawPart:
+    """What the page says of one direction's bytes. `preview` is at most PREVIEWED characters."""
+
+    name: str
+    title: str
+    kept: bool = False
+    size: int = 0
+    sha256: str = ""
+    content_type: str = ""
+    encoding: str = ""
+    preview: str = ""
+    pretty: bool = False
+    cut: bool = False
+    damage: str = ""
+
+
+def raw_response(request_id: UUID, part: str) -> HttpResponse | None:
+    """The bytes as an attachment of plain text, whatever they are; None when there is no such part."""
+    data = read_body(request_id, part) if part in REBUILDERS else None
+    if data is None or data.damage:
+        return None
+    response = HttpResponse(data.body, content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="turnlog-{request_id}-{part}.txt"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def read_body(request_id: UUID, part: str) -> KeptBody | None:
+    """One direction's bytes, or why they cannot be had; None when there is no such request."""
+    try:
+        return KeptBody(REBUILDERS[part](request_id))
+    except NotInHistory:
+        return None
+    except Damaged as damage:
+        return KeptBody(b"", str(damage))
+
+
+def describe_part(name: str, kept: KeptBody | None, content_type: str, encoding: str) -> RawPart:
+    """What was kept of one direction, and a preview of it."""
+    title = f"{name.capitalize()} bytes"
+    if kept is None or kept.damage or not kept.body:
+        return RawPart(name, title, damage=kept.damage if kept else "")
+    text, pretty, cut = preview(decoded(kept.body, encoding))
+    digest = hashlib.sha256(kept.body).hexdigest()
+    return RawPart(name, title, True, len(kept.body), digest, content_type, encoding, text, pretty, cut)
+
+
+def decoded(body: bytes, encoding: str) -> bytes:
+    """The body without its content coding, as far as that can be undone within the bound of what a page reads."""
+    return decode_body(encoding, body, DECODED).data if encoding else body
+
+
+def preview(body: bytes) -> tuple[str, bool, bool]:
+    """(text, whether it is indented JSON, whether it was cut)."""
+    bounded = len(body) <= PREVIEWED * 4
+    try:
+        text = msgspec.json.format(body, indent=2).decode("utf-8", "replace") if bounded else ""
+    except (msgspec.DecodeError, RecursionError):
+        text = ""
+    pretty = bool(text)
+    shown = text or body[: PREVIEWED * 4].decode("utf-8", "replace")
+    return shown[:PREVIEWED], pretty, len(shown) > PREVIEWED or not bounded

@@ -1,0 +1,47 @@
+"""A recorded exchange as a conversation a person can read: which reader a dialect has, and the window it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from gateway.admin.transcript import anthropic, chat, responses
+from gateway.admin.transcript.blocks import Transcript, Turn, as_mapping, bounded
+from gateway.dialects.json_values import NotJSONError, mend, read_json
+from gateway.dialects.names import Dialect
+
+TURNS_SHOWN = 12
+
+RequestReader = Callable[[Mapping[str, Any], slice], Transcript]
+AnswerReader = Callable[[Mapping[str, Any]], tuple[Turn, ...]]
+
+READERS: dict[str, tuple[RequestReader, AnswerReader]] = {
+    Dialect.ANTHROPIC: (anthropic.read_request, anthropic.read_answer),
+    Dialect.CHAT: (chat.read_request, chat.read_answer),
+    Dialect.RESPONSES: (responses.read_request, responses.read_answer),
+}
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value of a body as far as it can be read, or None when it is none."""
+    try:
+        value, mended = read_json(body)
+        return mend(value) if mended else value
+    except (NotJSONError, RecursionError):
+        return None
+
+
+def read_transcript(dialect: str, body: bytes | None, answer: object, window: slice) -> Transcript | None:
+    """What the page shows of one exchange; None when its dialect has no conversation (embeddings, files, ...).
+
+    `window` chooses the turns by their place in the request, counted from 0; negative bounds count from the end.
+    """
+    readers = READERS.get(dialect)
+    if readers is None:
+        return None
+    read_request, read_answer = readers
+    request = as_mapping(parse(body)) if body else {}
+    transcript = read_request(request, window) if request else Transcript()
+    message = as_mapping(answer)
+    return bounded(replace(transcript, answer=read_answer(message) if message else ()))
