@@ -1,0 +1,131 @@
+"""Runs the real Claude Code and Codex command lines straight to a fake provider and through Turnlog, and compares.
+
+For each case the client must print the same, the provider must be asked as often, and every exchange the provider saw
+must be in the history with exactly the bytes it saw and sent. Everything stays on loopback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import socket
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.clients.cases import CASES, Case, client_environment, essence
+from tests.clients.processes import Gateway, Provider, gateway, provider, wait_for
+
+PACKAGES = ("@anthropic-ai/claude-code", "@openai/codex")
+ACCESS_KEY = "key-of-the-comparison"
+OWN_KEY = "sk-own-0123456789"
+
+
+def install(directory: Path) -> Path:
+    """The clients from npm, once."""
+    bin_dir = directory / "node_modules" / ".bin"
+    if not all((bin_dir / name).exists() for name in ("claude", "codex")):
+        directory.mkdir(parents=True, exist_ok=True)
+        print("installing", *PACKAGES, flush=True)
+        subprocess.run(["npm", "install", "--silent", "--prefix", str(directory), *PACKAGES], check=True)
+    return bin_dir
+
+
+def run_client(case: Case, bin_dir: Path, home: Path, url: str, key: str) -> Any:
+    work = home / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    environment = client_environment(home, url, key)
+    done = subprocess.run(
+        case.command(bin_dir, case.prompt), cwd=work, env=environment, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+    return done.returncode, essence(case, done.stdout)
+
+
+def model_requests(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [line for line in lines if line["method"] == "POST"]
+
+
+def compare(
+    case: Case, bin_dir: Path, scratch: Path, fake: Provider, through: Gateway, key: str, known: set[str]
+) -> list[str]:
+    """What differs; empty: nothing."""
+    before = len(fake.lines())
+    fake.plan(case.scenarios)
+    straight = run_client(case, bin_dir, scratch / "straight", fake.url, OWN_KEY)
+    middle = len(fake.lines())
+    fake.plan(case.scenarios)
+    relayed = run_client(case, bin_dir, scratch / "relayed", through.url, key)
+    lines = fake.lines()
+    problems = []
+    if straight != relayed:
+        problems.append(f"the client printed {relayed}, straight it was {straight}")
+    asked = len(model_requests(lines[before:middle])), len(model_requests(lines[middle:]))
+    if asked[0] != asked[1]:
+        problems.append(f"the provider was asked {asked[1]} times, straight {asked[0]}")
+    return problems + missing_in_history(model_requests(lines[middle:]), through, known)
+
+
+def missing_in_history(lines: list[dict[str, Any]], through: Gateway, known: set[str]) -> list[str]:
+    """Which of the exchanges the provider saw are not in the history byte for byte. `known`: ids looked at before."""
+    wait_for(through.is_settled, "everything is stored")
+    rows = [row for row in through.history() if row["id"] not in known]
+    known.update(row["id"] for row in rows)
+    recorded = Counter((raw_digest(through, row, "request"), raw_digest(through, row, "response")) for row in rows)
+    wanted = Counter((line["request_sha256"], line["response_sha256"]) for line in lines if line["response_finished"])
+    partial = [line for line in lines if not line["response_finished"]]
+    requests_only = Counter(digests[0] for digests in recorded.elements())
+    problems = [f"not in the history: {digests}" for digests in wanted - recorded]
+    problems += [f"no row for a cut exchange: {line['request_sha256']}" for line in partial
+                 if not requests_only[line["request_sha256"]]]  # fmt: skip
+    return problems
+
+
+def raw_digest(through: Gateway, row: dict[str, Any], part: str) -> str:
+    return hashlib.sha256(through.manage("history", "raw", row["id"], "--part", part)).hexdigest()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.clients", description=__doc__)
+    parser.add_argument("--install-in", type=Path, default=Path(".cache/clients"), help="where the clients are kept")
+    parser.add_argument("--only", default="", help="run the cases whose name holds this text")
+    options = parser.parse_args()
+    bin_dir = install(options.install_in.absolute())
+    cases = [case for case in CASES if options.only.lower() in case.name.lower()]
+    failed = 0
+    for mode in ("open", "keyed"):
+        with tempfile.TemporaryDirectory() as name, provider(Path(name)) as fake:
+            scratch = Path(name)
+            keys = scratch / "keys"
+            keys.write_text(f"comparison={ACCESS_KEY}\n")
+            settings = {}
+            if mode == "keyed":
+                settings = {
+                    "TURNLOG_ACCESS_KEYS_FILE": str(keys),
+                    "TURNLOG_ANTHROPIC_KEY": OWN_KEY,
+                    "TURNLOG_OPENAI_KEY": OWN_KEY,
+                }
+            with gateway(scratch, fake.url, free_port(), **settings) as through:
+                known: set[str] = set()
+                for case in cases:
+                    key = ACCESS_KEY if mode == "keyed" else OWN_KEY
+                    problems = compare(case, bin_dir, scratch, fake, through, key, known)
+                    failed += bool(problems)
+                    print("FAIL" if problems else "PASS", f"{mode:5}", case.name, flush=True)
+                    for problem in problems:
+                        print("     ", problem, flush=True)
+    print(f"{len(cases) * 2 - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
