@@ -1,0 +1,96 @@
+"""The seam to the provider: httpx's interface over a transport of our own.
+
+This is the one module of the gateway that imports httpx; the others take the name from here, so a maintained successor
+is one line away. `AsyncClient` is not used: it costs ten times what the transport does (docs/decisions/0002).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx as httpx
+
+HeaderPairs = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `connect` covers name, TCP and TLS; `write`, `read` are idle times; `headers` ends at the final head."""
+
+    connect: float = 10.0
+    write: float = 300.0
+    headers: float = 600.0
+    read: float = 300.0
+
+    def as_extension(self) -> dict[str, float]:
+        return {"connect": self.connect, "write": self.write, "headers": self.headers, "read": self.read}
+
+
+class UpstreamClient:
+    """Sends requests to providers by one transport, which is built when first needed and again for another event loop.
+
+    `build_transport` makes the transport; by default the one of `wire.py`.
+    """
+
+    def __init__(
+        self,
+        timeouts: Timeouts | None = None,
+        build_transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+    ) -> None:
+        self._timeout = (timeouts or Timeouts()).as_extension()
+        self._build = build_transport or _wire_transport
+        self._transport: httpx.AsyncBaseTransport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._addresses: dict[str, tuple[httpx.URL, bytes]] = {}
+
+    async def send(
+        self, method: str, address: str, target: bytes, headers: HeaderPairs, body: bytes | None
+    ) -> httpx.Response:
+        """Send a request and return when the final head has come; `response.stream` gives the undecoded body.
+
+        `address` is the provider's origin and path prefix ("https://host/prefix"), `target` the raw path and query to
+        put after the prefix, `headers` exactly the pairs to send, `Host` and `Content-Length` among them. Whoever gets
+        the response must read its stream to the end or call `abort()` or `aclose()` on it.
+
+        Raises `failures.UpstreamFailure` (each also one of httpx's exceptions); later the stream does.
+        """
+        known = self._addresses.get(address)
+        if known is None:
+            known = self._addresses[address] = split_address(address)
+        url, prefix = known
+        extensions = {"target": prefix + target, "timeout": self._timeout, "body": body or b""}
+        request = httpx.Request(
+            method, url, headers=headers, stream=httpx.ByteStream(body or b""), extensions=extensions
+        )
+        transport = self._transport
+        if transport is None or self._loop is not asyncio.get_running_loop():
+            transport = self._rebuild()
+        return await transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close every idle connection. Answers still being read keep theirs."""
+        transport, self._transport = self._transport, None
+        if transport is not None and self._loop is asyncio.get_running_loop():
+            await transport.aclose()
+
+    def _rebuild(self) -> httpx.AsyncBaseTransport:
+        self._transport = self._build()
+        self._loop = asyncio.get_running_loop()
+        return self._transport
+
+
+def split_address(address: str) -> tuple[httpx.URL, bytes]:
+    """(URL of the origin, path prefix without its last slash). Raises ValueError for anything but http and https."""
+    url = httpx.URL(address)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"not the address of a provider: {address!r}")
+    return url.copy_with(raw_path=b"/"), url.raw_path.partition(b"?")[0].rstrip(b"/")
+
+
+def _wire_transport() -> httpx.AsyncBaseTransport:
+    # Imported here because wire.py takes httpx's names from this module.
+    from gateway.upstream.wire import WireTransport
+
+    return WireTransport()

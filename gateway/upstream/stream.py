@@ -1,0 +1,102 @@
+"""The body of an answer, between the connection that brings it and the reader that takes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import NamedTuple, Protocol
+
+from gateway.upstream.client import HeaderPairs, httpx
+from gateway.upstream.failures import BrokenAnswer, UpstreamFailure
+
+HIGH_WATER = 64 * 1024
+"""Unread bytes of an answer above which the socket is not read."""
+
+
+class Source(Protocol):
+    """The connection, as the stream sees it."""
+
+    def resume_reading(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class WireStream(httpx.AsyncByteStream):
+    """The body of one answer: `async for chunk in stream` gives the undecoded bytes as they arrived.
+
+    Ends by StopAsyncIteration only when the message was complete; anything else raises an `UpstreamFailure` after the
+    chunks that came before it.
+    """
+
+    __slots__ = ("_chunks", "_connection", "_failure", "_is_complete", "_unread", "_waiter")
+
+    def __init__(self, connection: Source) -> None:
+        self._connection: Source | None = connection
+        self._chunks: deque[bytes] = deque()
+        self._unread = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._failure: UpstreamFailure | None = None
+        self._is_complete = False
+
+    def __aiter__(self) -> WireStream:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._chunks:
+            if self._failure is not None:
+                raise self._failure
+            if self._is_complete:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        chunk = self._chunks.popleft()
+        self._unread -= len(chunk)
+        if self._unread <= HIGH_WATER and self._connection is not None:
+            self._connection.resume_reading()
+        return chunk
+
+    @property
+    def is_complete(self) -> bool:
+        """The whole message has arrived, read or not."""
+        return self._is_complete
+
+    def abort(self) -> None:
+        """Close the connection at once unless the message was complete. May be called any number of times."""
+        if self._connection is not None:
+            self._connection.abort()
+            self.finish(BrokenAnswer("given up by the gateway", "body"))
+        self._chunks.clear()
+        self._unread = 0
+
+    async def aclose(self) -> None:
+        self.abort()
+
+    def feed(self, chunk: bytes) -> int:
+        """Take a chunk; the answer is the number of bytes not yet read."""
+        self._chunks.append(chunk)
+        self._unread += len(chunk)
+        self._wake()
+        return self._unread
+
+    def finish(self, failure: UpstreamFailure | None) -> None:
+        self._connection = None
+        self._failure = failure
+        self._is_complete = failure is None
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Head(NamedTuple):
+    """The final head of an answer and the stream of its body."""
+
+    status: int
+    reason: bytes
+    http_version: str
+    headers: HeaderPairs
+    stream: WireStream

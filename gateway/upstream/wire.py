@@ -1,0 +1,148 @@
+"""Our transport to the providers: httpx's interface, asyncio protocols beneath, nothing between a read and its reader.
+
+What happens to a request here:
+
+    handle_async_request ── idle connection of the origin? ──yes──▶ Connection.start ──▶ head ──▶ Response(stream)
+                                    │ no                                  ▲
+                                    └──▶ dial (DNS, TCP, TLS; one timeout) ┘
+
+The state machine of a connection stands at the top of `connection.py`, the racing of addresses in `dialling.py`, what
+can go wrong in `failures.py`. Nothing is added to or removed from the request: method, target, header pairs and body
+leave as they were given; nothing is decoded in the answer but the chunk framing. Redirects, cookies, retries, proxies
+and a limit on connections are not here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from typing import Any, NamedTuple
+
+from gateway.upstream.client import HeaderPairs, httpx
+from gateway.upstream.connection import Connection
+from gateway.upstream.dialling import SHUTDOWN_SECONDS, default_tls, open_socket
+from gateway.upstream.failures import ConnectTimedOut, Unreachable, UnsendableRequest, UpstreamFailure, connect_reason
+from gateway.upstream.pool import IDLE_SECONDS, Pool
+from gateway.upstream.stream import Head
+
+Origin = tuple[str, str, int]
+"""(scheme, host, port)"""
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class WireTiming(NamedTuple):
+    """In `response.extensions["wire"]`."""
+
+    connected_us: int | None
+    """Microseconds that DNS, TCP and TLS took; None on a connection that was already there."""
+    reused: bool
+
+
+class WireTransport(httpx.AsyncBaseTransport):
+    """Belongs to the event loop it is first used on. `idle_seconds`: how long an unused connection is kept.
+
+    Request extensions: `target` (bytes; instead of the URL's path), `body` (bytes; instead of `request.stream`),
+    `timeout` (seconds by name: connect, write, headers, read; a missing or None one waits for ever).
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._tls = tls
+        self._pool = Pool(idle_seconds)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        origin = (url.scheme, url.host, url.port or DEFAULT_PORTS[url.scheme])
+        extensions = request.extensions
+        timeouts = extensions.get("timeout") or {}
+        body = extensions.get("body")
+        pairs = request.headers.raw
+        if body is None:
+            body = await read_body(request, pairs)
+        head = request_head(request.method, extensions.get("target") or url.raw_path, pairs)
+        connection = self._pool.take(origin)
+        timing = WireTiming(None, True)
+        if connection is None:
+            connection, timing = await self._dial(origin, timeouts.get("connect"))
+        answer = await wait_for_head(connection, connection.start(request.method, head, body, timeouts))
+        return httpx.Response(
+            answer.status,
+            headers=answer.headers,
+            stream=answer.stream,
+            extensions={
+                "reason_phrase": answer.reason,
+                "http_version": b"HTTP/" + answer.http_version.encode(),
+                "wire": timing,
+            },
+        )
+
+    async def aclose(self) -> None:
+        self._pool.close()
+
+    @property
+    def idle_connections(self) -> int:
+        return len(self._pool)
+
+    async def _dial(self, origin: Origin, seconds: float | None) -> tuple[Connection, WireTiming]:
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(seconds):
+                connection = await self._connect(origin)
+        except TimeoutError:
+            raise ConnectTimedOut(f"no connection to {origin[1]} within {seconds:g} s", "connect") from None
+        except UpstreamFailure:
+            raise
+        except (OSError, ssl.CertificateError) as problem:
+            raise Unreachable(connect_reason(problem), "connect") from problem
+        return connection, WireTiming(int((time.perf_counter() - started) * 1e6), False)
+
+    async def _connect(self, origin: Origin) -> Connection:
+        scheme, host, port = origin
+        opened = await open_socket(host, port)
+        options: dict[str, Any] = {}
+        if scheme == "https":
+            if self._tls is None:
+                self._tls = default_tls()
+            options = {"ssl": self._tls, "server_hostname": host, "ssl_shutdown_timeout": SHUTDOWN_SECONDS}
+        try:
+            loop = asyncio.get_running_loop()
+            _, connection = await loop.create_connection(lambda: Connection(self._pool, origin), sock=opened, **options)
+        except BaseException:
+            opened.close()
+            raise
+        return connection
+
+
+async def wait_for_head(connection: Connection, waiter: asyncio.Future[Head]) -> Head:
+    try:
+        return await waiter
+    except asyncio.CancelledError:
+        # When the head came in the same moment, the connection may already serve another request.
+        if waiter.cancelled():
+            connection.abort()
+        elif waiter.exception() is None:
+            waiter.result().stream.abort()
+        raise
+
+
+def request_head(method: str, target: bytes, pairs: HeaderPairs) -> bytes:
+    """Raises UnsendableRequest when a line break would smuggle in another line."""
+    lines = [b"%b %b HTTP/1.1\r\n" % (method.encode(), target)]
+    lines += [b"%b: %b\r\n" % pair for pair in pairs]
+    lines.append(b"\r\n")
+    head = b"".join(lines)
+    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b" " in target:
+        raise UnsendableRequest("a line break in a header, or a blank in the target", "write")
+    return head
+
+
+async def read_body(request: httpx.Request, pairs: HeaderPairs) -> bytes:
+    """The body of a request that came without the `body` extension, framed as its headers say."""
+    stream = request.stream
+    if not isinstance(stream, httpx.AsyncByteStream):
+        raise TypeError("the request's body is not an asynchronous stream")
+    parts = [part async for part in stream if part]
+    if any(name.lower() == b"transfer-encoding" for name, _ in pairs):
+        framed = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts]
+        return b"".join([*framed, b"0\r\n\r\n"])
+    return b"".join(parts)
