@@ -36,6 +36,7 @@ class Fault(NamedTuple):
 
 FAULTS: dict[type[UpstreamFailure], Fault] = {
     Unreachable: Fault(502, "api_error", Outcome.UPSTREAM_ABORTED),
+    # Nobody took the connection: unreachable, however long it took to know.
     ConnectTimedOut: Fault(502, "api_error", Outcome.UPSTREAM_ABORTED),
     WriteTimedOut: Fault(504, "timeout_error", Outcome.UPSTREAM_STALLED),
     HeadersTimedOut: Fault(504, "timeout_error", Outcome.UPSTREAM_STALLED),
