@@ -39,8 +39,8 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`providers` always holds the two defaults, `anthropic` and `openai`. `exact_routes` by model name; `pattern_routes`
-    in the order they are tried; `callers` by the key's digest (HMAC-SHA256)."""
+    """`providers` always holds the two defaults, `anthropic` and `openai`. `exact_routes` by model name;
+    `pattern_routes` in the order they are tried; `callers` by the key's digest (HMAC-SHA256)."""
 
     version: int
     keyed: bool

@@ -1,0 +1,150 @@
+"""How one answer is written to its connection.
+
+uvicorn's own cycle does this for any ASGI application; the gateway needs it to be exact where that one is approximate:
+no body after 204 and 304 whatever `content-length` says, no chunks for HTTP/1.0 clients, any three-digit status, and a
+broken answer always ends as a broken connection. Nothing is added to the headers but the framing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+log = logging.getLogger(__name__)
+
+BODILESS = frozenset({204, 304})
+JOIN_BOUND = 16 * 1024
+"""Chunks up to this size are joined with their framing; larger ones are written without a copy."""
+LINGER_SECONDS = 30.0
+
+
+def status_line(status: int) -> bytes:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode()
+
+
+STATUS_LINES = {status: status_line(status) for status in range(100, 1000)}
+
+
+class Cycle(RequestResponseCycle):
+    """`remaining`: bytes of the announced `content-length` still to come; None in chunks, and where the connection's
+    end is the answer's."""
+
+    chunked = False
+    bodiless = False
+    remaining: int | None = None
+
+    async def run_asgi(self, app: Any) -> None:
+        try:
+            await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            log.debug("request cut")
+        except Exception:
+            log.exception("the application failed at %s", self.scope.get("path"))
+            if not self.response_started and not self.disconnected:
+                await self.send_500_response()
+        finally:
+            self.on_response = lambda: None
+            if not self.response_complete:
+                self._break_off()
+
+    def _break_off(self) -> None:
+        """End the connection so that nobody takes what was sent for a whole answer."""
+        self.disconnected = True
+        ends_by_closing = self.response_started and not self.chunked and self.remaining is None
+        if self.flow.write_paused or ends_by_closing:
+            # A reset: to whoever waits for the end of the connection, an ordinary end would be the end of the answer.
+            opened = self.transport.get_extra_info("socket")
+            if opened is not None:
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        self.transport.close()
+        # A client that takes nothing would keep the last bytes, and with them the connection, for ever.
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.abort)
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if not self.response_started:
+            self._write_head(message["status"], message.get("headers", ()))
+        elif not self.response_complete:
+            self._write_body(message.get("body", b""), message.get("more_body", False))
+
+    def _write_head(self, status: int, headers: Any) -> None:
+        self.response_started = True
+        if self.waiting_for_100_continue:
+            # The client may or may not send the body it asked about: what follows on this connection is undecidable.
+            self.keep_alive = False
+        content = [STATUS_LINES[status]]
+        for name, value in headers:
+            if b"\n" in value or b"\r" in value or b"\0" in value or b"\n" in name:
+                raise ValueError(f"header {name!r} cannot be sent")
+            lowered = name.lower()
+            if lowered == b"content-length":
+                self.remaining = int(value)
+            elif lowered == b"connection":
+                if value.lower() == b"close":
+                    self.keep_alive = False
+                continue
+            elif lowered == b"transfer-encoding":
+                continue
+            content += (lowered, b": ", value, b"\r\n")
+        self._frame(status, content)
+        content.append(b"\r\n")
+        self.transport.write(b"".join(content))
+
+    def _frame(self, status: int, content: list[bytes]) -> None:
+        self.bodiless = self.scope["method"] == "HEAD" or status in BODILESS
+        if not self.bodiless and self.remaining is None:
+            self.chunked = self.scope["http_version"] != "1.0"
+            if self.chunked:
+                content.append(b"transfer-encoding: chunked\r\n")
+            else:
+                self.keep_alive = False
+        if not self.keep_alive:
+            content.append(b"connection: close\r\n")
+
+    def _write_body(self, body: bytes, more_body: bool) -> None:
+        if body and not self.bodiless:
+            self._write_bytes(body)
+        if more_body:
+            return
+        if self.chunked:
+            self.transport.write(b"0\r\n\r\n")
+        elif self.remaining and not self.bodiless:
+            raise ValueError(f"{self.remaining} bytes of the announced content-length were not sent")
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self._close()
+        self.on_response()
+
+    def _write_bytes(self, body: bytes) -> None:
+        if self.chunked:
+            size = b"%x\r\n" % len(body)
+            if len(body) <= JOIN_BOUND:
+                self.transport.write(b"%b%b\r\n" % (size, body))
+            else:
+                self.transport.writelines((size, body, b"\r\n"))
+            return
+        if self.remaining is not None:
+            if len(body) > self.remaining:
+                raise ValueError("more bytes than the announced content-length")
+            self.remaining -= len(body)
+        self.transport.write(body)

@@ -1,0 +1,60 @@
+"""Our own refusals and failures, told in the dialect of the caller. A provider's error reply is not one of these."""
+
+from __future__ import annotations
+
+import uuid
+
+from gateway.api.replies import Reply, bytes_reply
+from gateway.api.request import BodyTooLarge, GatewayRequest, HeaderPair
+from gateway.dialects.errors import encode_error, is_final, status_of
+from gateway.dialects.failures import ErrorKind
+from gateway.dialects.names import Dialect
+
+
+class Refusal(Exception):
+    """`message` says what to do next; `extra` are headers beside those the kind brings."""
+
+    def __init__(self, kind: ErrorKind, message: str, extra: tuple[HeaderPair, ...] = ()) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.extra = extra
+
+
+def render(request: GatewayRequest, refusal: Refusal, exchange_id: bytes | None = None) -> Reply:
+    """The reply; its request id is that of the exchange, when there is one in the history."""
+    identifier = str(uuid.UUID(bytes=exchange_id)) if exchange_id else ""
+    body = encode_error(request.dialect, refusal.kind, refusal.message, identifier)
+    pairs = list(refusal.extra)
+    if identifier:
+        pairs.insert(0, (request_id_header(request.dialect), identifier.encode()))
+    if is_final(refusal.kind):
+        pairs.append((b"x-should-retry", b"false"))
+    return bytes_reply(status_of(request.dialect, refusal.kind), body, b"application/json", pairs)
+
+
+def request_id_header(dialect: Dialect) -> bytes:
+    return b"request-id" if dialect is Dialect.ANTHROPIC else b"x-request-id"
+
+
+def method_not_allowed(request: GatewayRequest, allowed: str) -> Refusal:
+    return Refusal(
+        ErrorKind.METHOD_NOT_ALLOWED,
+        f"{request.path} does not take {request.method}; it takes {allowed}.",
+        ((b"allow", allowed.encode("latin-1")),),
+    )
+
+
+def unavailable(message: str, retry_after: int) -> Refusal:
+    return Refusal(ErrorKind.UNAVAILABLE, message, ((b"retry-after", b"%d" % retry_after),))
+
+
+async def read_or_refuse(request: GatewayRequest) -> bytes:
+    """The request's body; a Refusal when it is larger than this gateway takes."""
+    limit = request.runtime.environment.max_request_bytes
+    try:
+        return await request.read_body(limit)
+    except BodyTooLarge:
+        raise Refusal(
+            ErrorKind.TOO_LARGE, f"The request is larger than the {limit} bytes this gateway takes. Send less at once."
+        ) from None

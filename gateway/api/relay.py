@@ -1,0 +1,216 @@
+"""The way of a request: who calls, where it goes, the record of it, the provider, the answer.
+
+Bytes are relayed, not understood: of the body only the envelope is read (`model`, `stream`, `max_tokens`), and a body
+that cannot be read is relayed all the same. The provider is the authority on what it takes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from gateway.api.forwarding import inbound_headers, outbound_headers
+from gateway.api.refusals import Refusal, read_or_refuse, render, unavailable
+from gateway.api.replies import RelayedReply, Reply
+from gateway.api.request import GatewayRequest, HeaderPair
+from gateway.api.runtime import new_exchange_id
+from gateway.api.streaming import ExchangeStream
+from gateway.dialects.failures import ErrorKind
+from gateway.dialects.names import Outcome
+from gateway.dialects.request_facts import Envelope, read_envelope, replace_model
+from gateway.policy.access import Admitted, Denied, Presented, Treatment, admit, read_credentials, treat_credentials
+from gateway.policy.routing import Destination, Untranslatable, choose_destination
+from gateway.policy.snapshot import ProviderEntry, Snapshot
+from gateway.recording.recorder import CaptureUnavailable, Exchange
+from gateway.recording.records import Admission, Attempt
+from gateway.upstream.errors import describe, fault_of
+from gateway.upstream.failures import UpstreamFailure
+
+NO_ENVELOPE = Envelope()
+KINDS = {
+    "api_error": ErrorKind.API_ERROR,
+    "timeout_error": ErrorKind.TIMEOUT,
+    "invalid_request_error": ErrorKind.INVALID_REQUEST,
+}
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of a request so far; what it was refused for is recorded with it."""
+
+    presented: Presented
+    admitted: Admitted | None = None
+    envelope: Envelope = NO_ENVELOPE
+    destination: Destination | None = None
+    body: bytes = b""
+
+
+async def relay(request: GatewayRequest) -> Reply:
+    """Relay the request in its own dialect. A refusal of ours is recorded as denied, without its body."""
+    facts = Facts(read_credentials(request.pairs))
+    try:
+        treatment = await decide(request, facts)
+        exchange = begin(request, facts)
+    except Refusal as refusal:
+        return deny(request, facts, refusal)
+    stream = request.stream = ExchangeStream(request, exchange)
+    assert facts.destination is not None
+    body = prepare_body(exchange, facts)
+    request.watch()
+    return await forward(request, stream, facts.destination.provider, treatment, body)
+
+
+async def decide(request: GatewayRequest, facts: Facts) -> Treatment:
+    """Fill in the facts in the order they cost; raises Refusal."""
+    snapshot = request.runtime.configuration.current
+    if snapshot is None:
+        raise unavailable("The gateway is starting and has not read its configuration yet. Try again.", 1)
+    facts.admitted = check_access(request, facts.presented, snapshot)
+    facts.body = await read_or_refuse(request)
+    facts.envelope = envelope_of(request, facts.body)
+    model = facts.envelope.model
+    destination = choose_destination(snapshot, request.dialect, model)
+    if isinstance(destination, Untranslatable):
+        raise Refusal(
+            ErrorKind.NOT_SUPPORTED,
+            f"The route of the model {model} leads to the provider {destination.provider.name}, which speaks the "
+            f"{destination.provider.dialect.value} API; this request speaks {request.dialect.value}, and translating "
+            "between them is not supported yet. Ask for another model, or call that provider's API.",
+        )
+    facts.destination = destination
+    treatment = treat_credentials(snapshot, facts.admitted, facts.presented, destination.provider)
+    if isinstance(treatment, Denied):
+        raise Refusal(ErrorKind.AUTHENTICATION, treatment.message)
+    return treatment
+
+
+def check_access(request: GatewayRequest, presented: Presented, snapshot: Snapshot) -> Admitted:
+    admitted = admit(snapshot, presented, request.runtime.access_pepper, time.time())
+    if isinstance(admitted, Denied):
+        raise Refusal(ErrorKind.AUTHENTICATION, admitted.message)
+    return admitted
+
+
+def envelope_of(request: GatewayRequest, body: bytes) -> Envelope:
+    """What the body says of model and streaming; nothing when it is encoded, a form or empty."""
+    if not body or (request.header(b"content-encoding") or b"identity") != b"identity":
+        return NO_ENVELOPE
+    content_type = request.header(b"content-type")
+    if content_type is not None and b"json" not in content_type.lower():
+        return NO_ENVELOPE
+    return read_envelope(body)
+
+
+def begin(request: GatewayRequest, facts: Facts) -> Exchange:
+    """The admission record, written before the provider is contacted. Raises Refusal when it must be and cannot."""
+    try:
+        return request.runtime.recorder.admit(new_exchange_id(), admission(request, facts))
+    except CaptureUnavailable as unable:
+        raise unavailable(f"{unable}. This gateway keeps everything or serves nothing.", unable.retry_after) from None
+
+
+def admission(request: GatewayRequest, facts: Facts) -> Admission:
+    caller = facts.admitted.caller if facts.admitted else None
+    destination = facts.destination
+    client = request.scope.get("client")
+    path, _, query = request.target.partition(b"?")
+    return Admission(
+        started_us=time.time_ns() // 1000,
+        method=request.method,
+        path=path.decode("latin-1"),
+        query=query.decode("latin-1"),
+        dialect=request.dialect.value,
+        provider=destination.provider.name if destination else "",
+        access_key=caller.name if caller else "",
+        team=caller.team if caller else "",
+        client_address=str(client[0]) if client else "",
+        http_version=request.scope.get("http_version", "1.1"),
+        headers=request.pairs,
+        body_bytes=len(facts.body),
+        requested_model=facts.envelope.model,
+        routed_model=(destination.model if destination else None) or facts.envelope.model,
+        is_streaming=facts.envelope.stream,
+    )
+
+
+def deny(request: GatewayRequest, facts: Facts, refusal: Refusal) -> Reply:
+    """Answer the refusal, and record that it happened where the history can be kept."""
+    facts.body = b""
+    exchange_id = new_exchange_id()
+    try:
+        exchange = request.runtime.recorder.admit(exchange_id, admission(request, facts))
+    except CaptureUnavailable:
+        return render(request, refusal)
+    reply = render(request, refusal, exchange_id)
+    observe_own(exchange, reply)
+    exchange.finish(Outcome.DENIED, refusal.message)
+    return reply
+
+
+def observe_own(exchange: Exchange, reply: Reply) -> None:
+    """Record an answer of ours."""
+    exchange.response_head(reply.status_code, reply.pairs)
+    exchange.chunk(reply.body)
+
+
+def prepare_body(exchange: Exchange, facts: Facts) -> bytes:
+    """Record the body as it came; return it as it goes out, with the model's bytes replaced where the route says so."""
+    exchange.request_body(facts.body)
+    model = facts.destination.model if facts.destination else None
+    if model is None:
+        return facts.body
+    body, patches = replace_model(facts.body, model)
+    for start, end, text in patches:
+        exchange.patch(start, end, text)
+    return body
+
+
+async def forward(
+    request: GatewayRequest, stream: ExchangeStream, provider: ProviderEntry, treatment: Treatment, body: bytes
+) -> Reply:
+    """Send it to the provider and return the beginning of its answer."""
+    exchange = stream.exchange
+    headers = outbound_headers(request.pairs, host=host_of(provider.address), treatment=treatment, body_bytes=len(body))
+    began = exchange.elapsed_us()
+    try:
+        response = await request.runtime.upstream.send(request.method, provider.address, request.target, headers, body)
+    except UpstreamFailure as failure:
+        return failed(request, stream, provider, began, failure)
+    wire = response.extensions.get("wire")
+    connected = began + wire.connected_us if wire is not None and wire.connected_us is not None else None
+    status = response.status_code
+    exchange.attempt(Attempt(provider.name, provider.address, began, connected, exchange.elapsed_us(), status))
+    raw = response.headers.raw
+    exchange.response_head(status, raw)
+    stream.attach(response, events=is_plain_event_stream(raw))
+    return RelayedReply(status, inbound_headers(raw), stream)
+
+
+def failed(
+    request: GatewayRequest, stream: ExchangeStream, provider: ProviderEntry, began: int, failure: UpstreamFailure
+) -> Reply:
+    """No answer came: the caller is told which provider failed, in which phase, after how long."""
+    exchange = stream.exchange
+    fault = fault_of(failure)
+    seconds = (exchange.elapsed_us() - began) / 1e6
+    name = f"The provider {provider.name} ({provider.address})"
+    message = f"{describe(failure, name, seconds)} (phase {failure.phase})"
+    exchange.attempt(Attempt(provider.name, provider.address, began, error=failure.reason, phase=failure.phase))
+    reply = render(request, Refusal(KINDS[fault.kind], message), exchange.id)
+    observe_own(exchange, reply)
+    stream.conclude(fault.outcome, message)
+    return reply
+
+
+def is_plain_event_stream(headers: list[HeaderPair]) -> bool:
+    kinds: dict[bytes, bytes] = {name.lower(): value for name, value in headers}
+    plain = kinds.get(b"content-encoding", b"identity").strip().lower() == b"identity"
+    return plain and kinds.get(b"content-type", b"").lower().startswith(b"text/event-stream")
+
+
+@lru_cache(maxsize=1024)
+def host_of(address: str) -> bytes:
+    """The `Host` header for a provider's address."""
+    return urlsplit(address).netloc.encode("ascii")

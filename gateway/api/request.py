@@ -1,0 +1,130 @@
+"""A request to the gateway as the lean handler makes it: raw header pairs, the body read on demand as bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest
+
+from gateway.dialects.names import Dialect
+
+if TYPE_CHECKING:
+    from gateway.api.runtime import Runtime
+    from gateway.api.streaming import ExchangeStream
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+HeaderPair = tuple[bytes, bytes]
+
+
+class ClientGone(Exception):
+    """The client closed its connection before its request was whole."""
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than TURNLOG_MAX_REQUEST_BYTES."""
+
+
+class GatewayRequest(HttpRequest):
+    """`HttpRequest` in name and interface for the URLconf and Ninja; nothing of it is computed that nobody asks for."""
+
+    def __init__(self, scope: Scope, receive: Receive, runtime: Runtime) -> None:
+        # HttpRequest.__init__ builds form, cookie and META objects that no gateway path reads.
+        self.runtime = runtime
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.path_info = self.path
+        self.pairs: list[HeaderPair] = scope["headers"]
+        self.META = {}
+        self.COOKIES = {}
+        self.dialect: Dialect = Dialect.ANTHROPIC
+        self.stream: ExchangeStream | None = None
+        self.client_gone = False
+        self.client_stalled = False
+        self.waiting_since = 0.0
+        """Monotonic time since when the next part of the body is awaited; 0.0: none is."""
+        self._receive = receive
+        self._task: asyncio.Task[Any] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def target(self) -> bytes:
+        """Path and query exactly as they stood in the request line."""
+        exact: bytes | None = self.scope.get("turnlog.target")
+        if exact is not None:
+            return exact
+        query: bytes = self.scope["query_string"]
+        path: bytes = self.scope["raw_path"]
+        return path + b"?" + query if query else path
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header; `name` in lower case."""
+        for key, value in self.pairs:
+            if key == name:
+                return value
+        return None
+
+    async def read_body(self, limit: int) -> bytes:
+        """The whole body; raises BodyTooLarge, before anything is read when the client announced its size."""
+        announced = self.header(b"content-length")
+        if announced is not None and announced.isdigit() and int(announced) > limit:
+            raise BodyTooLarge
+        self._task = asyncio.current_task()
+        self.runtime.uploads.add(self)
+        try:
+            chunks = await self._read_chunks(limit)
+        finally:
+            self.runtime.uploads.discard(self)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def _read_chunks(self, limit: int) -> list[bytes]:
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            self.waiting_since = monotonic()
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self.client_gone = True
+                raise ClientGone
+            chunk = message.get("body", b"")
+            if chunk:
+                size += len(chunk)
+                if size > limit:
+                    raise BodyTooLarge
+                chunks.append(chunk)
+            if not message.get("more_body", False):
+                return chunks
+
+    def watch(self) -> None:
+        """From here on a client that leaves cancels this request's task, whatever it waits for."""
+        self._task = asyncio.current_task()
+        self._watcher = asyncio.create_task(self._await_disconnect())
+
+    def stop_watching(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
+
+    def end_stalled(self) -> None:
+        """The client takes no bytes, or sends none: give it up."""
+        self.client_stalled = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _await_disconnect(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.client_gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def close(self) -> None:
+        """Called once by the handler, however the request ended."""
+        self.stop_watching()
+        if self.stream is not None:
+            self.stream.close()

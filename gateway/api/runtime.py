@@ -1,0 +1,117 @@
+"""What the parts of one `web` process share: the recorder, the configuration, the way to the providers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import uuid_utils
+from django.conf import settings
+
+from gateway.configuration.keeper import ConfigurationKeeper
+from gateway.configuration.sealing import access_key_pepper, pepper
+from gateway.policy.redaction import Redactor
+from gateway.recording.recorder import Recorder
+from gateway.upstream.client import Timeouts, UpstreamClient
+
+if TYPE_CHECKING:
+    from gateway.api.request import GatewayRequest
+    from gateway.api.streaming import ExchangeStream
+
+FIRST_SNAPSHOT_SECONDS = 2.0
+STALL_CHECKS = 4
+"""How often within TURNLOG_CLIENT_WRITE_TIMEOUT the streams are looked at."""
+
+
+class Runtime:
+    """One for each process and event loop. `start` may be called often; it starts once."""
+
+    def __init__(self, environment: Any) -> None:
+        self.environment = environment
+        self.recorder = Recorder(
+            environment.data_dir / "spool",
+            redactor=Redactor(pepper("redaction")),
+            policy=environment.capture_policy,
+            max_bytes=environment.spool_max_bytes,
+        )
+        self.configuration = ConfigurationKeeper()
+        self.upstream = UpstreamClient(
+            Timeouts(
+                connect=environment.connect_timeout,
+                write=environment.idle_timeout,
+                headers=environment.header_timeout,
+                read=environment.idle_timeout,
+            )
+        )
+        self.access_pepper = access_key_pepper()
+        self.streams: set[ExchangeStream] = set()
+        self.uploads: set[GatewayRequest] = set()
+        """Requests whose body is being read."""
+        self.draining = False
+        self.cutting = False
+        """Running requests are being cut because the drain took too long."""
+        self.began = time.monotonic()
+        self._starting: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        self.configuration.start()
+        await self.recorder.start()
+        # Better a moment later than with refusals; without a database we serve all the same, and say so in /readyz.
+        await asyncio.to_thread(self.configuration.wait_loaded, FIRST_SNAPSHOT_SECONDS)
+        self._watching = asyncio.create_task(self._watch_stalls())
+
+    async def stop(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+        await self.upstream.aclose()
+        await self.recorder.stop()
+        await asyncio.to_thread(self.configuration.stop)
+
+    def set_draining(self, draining: bool) -> None:
+        self.draining = draining
+        self.recorder.set_draining(draining)
+
+    @property
+    def in_flight(self) -> int:
+        return self.recorder.in_flight
+
+    @property
+    def keeps_history(self) -> bool:
+        return self.recorder.ready()
+
+    async def _watch_stalls(self) -> None:
+        """End requests whose client has taken, or sent, nothing for too long. One look at all, not a timer for each."""
+        limit = self.environment.client_write_timeout
+        while True:
+            await asyncio.sleep(min(1.0, limit / STALL_CHECKS))
+            now = time.monotonic()
+            for stream in [s for s in self.streams if s.sending_since and now - s.sending_since >= limit]:
+                stream.request.end_stalled()
+            for request in [request for request in self.uploads if now - request.waiting_since >= limit]:
+                request.end_stalled()
+
+
+_runtime: Runtime | None = None
+
+
+def process_runtime() -> Runtime:
+    """This process's runtime, made when it is first asked for."""
+    global _runtime
+    if _runtime is None:
+        _runtime = Runtime(settings.TURNLOG)
+    return _runtime
+
+
+def new_exchange_id() -> bytes:
+    """16 bytes of a UUIDv7."""
+    return uuid_utils.uuid7().bytes

@@ -1,0 +1,162 @@
+"""The server of one `web` process: uvicorn with our protocol and our own way to stop.
+
+The first SIGTERM or SIGINT drains: `/readyz` says 503 while requests are still served for TURNLOG_DRAIN_GRACE (a load
+balancer sees it and turns away), then nothing new is accepted and running streams have TURNLOG_DRAIN_SECONDS to end;
+what is left is cut and recorded as interrupted_drain. A second signal cuts at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from time import monotonic
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from gateway.api.protocol import GatewayProtocol
+from gateway.api.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_SECONDS = 90
+BACKLOG = 2048
+PROGRESS_SECONDS = 5.0
+CUT_SECONDS = 5.0
+
+
+def server_config(application: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        loop="uvloop",
+        http=GatewayProtocol,
+        ws=WebSocketsSansIOProtocol,
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        backlog=BACKLOG,
+    )
+
+
+class GatewayServer(uvicorn.Server):
+    """Serves until told to stop; `drain_grace` and `drain_seconds` in seconds. `announce`: say on standard output where
+    it listens, once it does (with --port 0 nothing else tells)."""
+
+    def __init__(
+        self, config: uvicorn.Config, runtime: Runtime, *, drain_grace: float, drain_seconds: float, announce: bool
+    ) -> None:
+        super().__init__(config)
+        self._announce = announce
+        self.runtime = runtime
+        self._drain_grace = drain_grace
+        self._drain_seconds = drain_seconds
+        self._told = asyncio.Event()
+        self._hurried = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop_soon)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def stop_soon(self) -> None:
+        """The first call begins to drain, the second ends at once."""
+        if self._told.is_set():
+            self._hurried.set()
+        self._told.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for address in addresses_of(sockets or ()) if self._announce else ():
+            print(f"listening on http://{address}", flush=True)  # noqa: T201
+
+    async def main_loop(self) -> None:
+        await self._told.wait()
+        self.runtime.set_draining(True)
+        log.info("draining: serving on for %g s; signal again to end at once", self._drain_grace)
+        await happens(self._hurried, self._drain_grace)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.runtime.set_draining(True)
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._let_finish()
+        await self._cut_rest()
+        await self.lifespan.shutdown()
+        log.info("stopped")
+
+    async def _let_finish(self) -> None:
+        """Wait for the running requests, saying from time to time how many there are."""
+        deadline = monotonic() + self._drain_seconds
+        said = 0.0
+        while self.server_state.tasks and not self._hurried.is_set() and monotonic() < deadline:
+            if monotonic() - said >= PROGRESS_SECONDS:
+                said = monotonic()
+                left = deadline - said
+                log.info("draining: %d running, cut in %.0f s at the latest", len(self.server_state.tasks), left)
+            await happens(self._hurried, 0.05)
+
+    async def _cut_rest(self) -> None:
+        tasks = list(self.server_state.tasks)
+        if not tasks:
+            return
+        log.warning("draining: %d requests are cut", len(tasks))
+        self.runtime.cutting = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=CUT_SECONDS)
+
+
+async def happens(event: asyncio.Event, seconds: float) -> bool:
+    """Whether the event is set within `seconds`."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
+
+
+def listening_sockets(host: str, port: int, *, reuse_port: bool, descriptor: int | None = None) -> list[socket.socket]:
+    """Bound sockets for every address of `host`, or the one inherited as `descriptor`; raises OSError."""
+    if descriptor is not None:
+        return [socket.socket(fileno=descriptor)]
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return [bound_socket(family, address, reuse_port) for family, _, _, _, address in dict.fromkeys(addresses)]
+
+
+def bound_socket(family: int, address: Any, reuse_port: bool) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def addresses_of(listeners: Sequence[socket.socket]) -> list[str]:
+    """`host:port` of each, IPv6 in brackets."""
+    names = (listener.getsockname() for listener in listeners)
+    return [f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}" for name in names]

@@ -1,0 +1,114 @@
+"""One exchange on its way through: the provider's bytes as they come, and how it ended.
+
+A class with `__anext__` and `close()`, because cleanup in an async generator runs late and in another task. Nothing
+escapes `__anext__` but the end and a cancellation: once an answer has begun nobody is left to answer an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Self
+
+from gateway.dialects.errors import encode_stream_error
+from gateway.dialects.failures import ErrorKind
+from gateway.dialects.names import Outcome
+from gateway.recording.recorder import Exchange
+from gateway.upstream.client import httpx
+from gateway.upstream.failures import BodyTimedOut, UpstreamFailure
+
+if TYPE_CHECKING:
+    from gateway.api.request import GatewayRequest
+
+EVENT_BOUNDARIES = (b"\n\n", b"\r\r", b"\r\n\r\n")
+TAIL_BYTES = 4
+
+
+class ExchangeStream:
+    """`broken`: what was sent is no whole answer, and must not look like one. `sending_since` is the monotonic time at
+    which the client was last given bytes that it has not taken yet; 0.0: it has taken them."""
+
+    __slots__ = (
+        "_chunks", "_closed", "_events", "_outcome", "_problem", "_response", "_tail", "broken", "exchange", "request",
+        "sending_since",
+    )  # fmt: skip
+
+    def __init__(self, request: GatewayRequest, exchange: Exchange) -> None:
+        self.request = request
+        self.exchange = exchange
+        self.broken = False
+        self.sending_since = 0.0
+        self._response: httpx.Response | None = None
+        self._chunks: AsyncIterator[bytes] | None = None
+        self._events = False
+        self._tail = b""
+        self._outcome: Outcome | None = None
+        self._problem: str | None = None
+        self._closed = False
+        request.runtime.streams.add(self)
+
+    def attach(self, response: httpx.Response, *, events: bool) -> None:
+        """Take the provider's answer over. `events`: its body is server-sent events without a content coding."""
+        self._response = response
+        self._chunks = response.stream.__aiter__()  # type: ignore[union-attr]
+        self._events = events
+
+    def conclude(self, outcome: Outcome, problem: str | None = None) -> None:
+        """Say how it ended; the first to say so is right."""
+        if self._outcome is None:
+            self._outcome, self._problem = outcome, problem
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._outcome is not None or self._chunks is None:
+            raise StopAsyncIteration
+        try:
+            chunk = await self._chunks.__anext__()
+        except StopAsyncIteration:
+            self._conclude_whole()
+            raise
+        except UpstreamFailure as failure:
+            return self._last_words(failure)
+        except Exception as error:
+            self.broken = True
+            self.conclude(Outcome.UPSTREAM_ABORTED, f"the answer could not be read: {error!r}")
+            raise StopAsyncIteration from None
+        self.exchange.chunk(chunk)
+        if self._events:
+            self._tail = chunk if len(chunk) >= TAIL_BYTES else (self._tail + chunk)[-TAIL_BYTES:]
+        return chunk
+
+    def _conclude_whole(self) -> None:
+        status = self._response.status_code if self._response is not None else 0
+        self.conclude(Outcome.UPSTREAM_ERROR if status >= 400 else Outcome.COMPLETED)
+
+    def _last_words(self, failure: UpstreamFailure) -> bytes:
+        """The answer broke. A silent provider is told to the client as an event where that is possible; then, and in
+        all other cases at once, the connection is cut."""
+        self.broken = True
+        silent = isinstance(failure, BodyTimedOut)
+        self.conclude(Outcome.UPSTREAM_STALLED if silent else Outcome.UPSTREAM_ABORTED, str(failure))
+        if not (silent and self._events):
+            raise StopAsyncIteration
+        event = encode_stream_error(self.request.dialect, ErrorKind.TIMEOUT, str(failure), self.exchange.id_text)
+        between = not self._tail or self._tail.endswith(EVENT_BOUNDARIES)
+        return event if between else b"\n\n" + event
+
+    def close(self) -> None:
+        """The request is over, however it ended. Called once by the handler, harmless when called again."""
+        if self._closed:
+            return
+        self._closed = True
+        self.request.runtime.streams.discard(self)
+        self.conclude(self._outcome_of_interruption())
+        if self._response is not None:
+            self._response.stream.abort()  # type: ignore[union-attr]
+        self.exchange.finish(self._outcome or Outcome.INTERRUPTED, self._problem)
+
+    def _outcome_of_interruption(self) -> Outcome:
+        if self.request.client_gone:
+            return Outcome.CLIENT_DISCONNECTED
+        if self.request.client_stalled:
+            return Outcome.CLIENT_STALLED
+        return Outcome.INTERRUPTED_DRAIN if self.request.runtime.cutting else Outcome.INTERRUPTED

@@ -1,0 +1,220 @@
+"""Brings the configuration tables to what a document says, in one transaction; nothing changes what is already so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import models, transaction
+
+from gateway.configuration.credentials import set_secret
+from gateway.configuration.document import (
+    ENVIRONMENT_PROVIDERS,
+    ApiKeySpec,
+    CredentialSpec,
+    Document,
+    ProviderSpec,
+    RouteSpec,
+    WrongDocument,
+)
+from gateway.configuration.sealing import access_key_pepper, fingerprint
+from gateway.models import ApiKey, Credential, ModelRoute, Provider, Team
+from gateway.policy.keys import digest_key, generate_key, key_hint
+
+
+@dataclass
+class Outcome:
+    """`changes`: a line each. `generated`: keys made now, by name; they are shown this once. `removed`: how many rows
+    pruning took."""
+
+    changes: list[str] = field(default_factory=list)
+    generated: dict[str, str] = field(default_factory=dict)
+    removed: int = 0
+
+
+class DryRun(Exception):
+    """Rolls everything back."""
+
+
+def apply_document(
+    document: Document, environ: Mapping[str, str] = os.environ, *, prune: bool = False, dry_run: bool = False
+) -> Outcome:
+    """What was, or with `dry_run` would be, changed. Raises WrongDocument, having changed nothing."""
+    application = Application(environ, prune)
+    try:
+        with transaction.atomic():
+            application.run(document)
+            if dry_run:
+                raise DryRun
+    except DryRun:
+        pass
+    return application.outcome
+
+
+class Application:
+    """One run. Parents come before those who refer to them, and are pruned after them."""
+
+    def __init__(self, environ: Mapping[str, str], prune: bool) -> None:
+        self.environ = environ
+        self.prune = prune
+        self.outcome = Outcome()
+        self.problems: list[str] = []
+
+    def run(self, document: Document) -> None:
+        self.each(document.teams, lambda spec: self.set_row(Team, "team", {"name": spec.name}, {}))
+        self.each(document.providers, self.apply_provider)
+        self.each(document.routes, self.apply_route)
+        self.each(document.api_keys, self.apply_api_key)
+        if self.problems:
+            raise WrongDocument("\n".join(self.problems))
+        if self.prune:
+            self.prune_all(document)
+        if self.problems:
+            raise WrongDocument("\n".join(self.problems))
+
+    def each(self, specs: Iterable[Any] | None, apply: Callable[[Any], object]) -> None:
+        for spec in specs or ():
+            try:
+                apply(spec)
+            except ValueError as error:
+                self.problems.append(f"line {spec.line}: {error}")
+
+    def set_row(self, model: Any, what: str, key: dict[str, Any], values: dict[str, Any]) -> Any:
+        """Make the row or change what differs; untouched when nothing does."""
+        row = model.objects.filter(**key).first()
+        label = next(iter(key.values()))
+        if row is None:
+            row = model.objects.create(**key, **values)
+            self.outcome.changes.append(f"+ {what} {label}")
+            return row
+        changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+        if changed:
+            described = ", ".join(f"{name}: {getattr(row, name)} → {value}" for name, value in changed.items())
+            self.outcome.changes.append(f"~ {what} {label} ({described})")
+            for name, value in changed.items():
+                setattr(row, name, value)
+            row.save(update_fields=list(changed))
+        return row
+
+    def apply_provider(self, spec: ProviderSpec) -> None:
+        values = {"dialect": spec.dialect, "address": spec.address}
+        provider = self.set_row(Provider, "provider", {"name": spec.name}, values)
+        self.each(spec.credentials, lambda credential: self.apply_credential(provider, credential))
+        if self.prune:
+            named = [credential.name for credential in spec.credentials]
+            self.remove("credential", provider.credentials.exclude(name__in=named))
+
+    def apply_credential(self, provider: Provider, spec: CredentialSpec) -> None:
+        row = provider.credentials.filter(name=spec.name).first()
+        label = f"credential {provider.name}/{spec.name}"
+        if spec.fingerprint is not None:
+            if row is None or row.fingerprint != spec.fingerprint:
+                raise ValueError(f"the {label} with this fingerprint is not stored here; give secret or secret_env")
+        else:
+            secret = self.secret_of(spec)
+            if row is None:
+                row = Credential(provider=provider, name=spec.name, enabled=spec.enabled)
+                set_secret(row, secret)
+                row.save()
+                self.outcome.changes.append(f"+ {label}")
+            elif row.fingerprint != fingerprint(secret):
+                set_secret(row, secret)
+                row.save()
+                self.outcome.changes.append(f"~ {label} (secret)")
+        if row.enabled != spec.enabled:
+            row.enabled = spec.enabled
+            row.save(update_fields=["enabled"])
+            self.outcome.changes.append(f"~ {label} (enabled: {spec.enabled})")
+
+    def secret_of(self, spec: CredentialSpec) -> str:
+        return spec.secret if spec.secret is not None else self.variable(spec.secret_env or "")
+
+    def variable(self, name: str) -> str:
+        value = self.environ.get(name, "").strip()
+        if not value:
+            raise ValueError(f"the environment variable {name} is not set")
+        return value
+
+    def apply_route(self, spec: RouteSpec) -> None:
+        values = {
+            "provider": self.provider_named(spec.provider),
+            "model": spec.model,
+            "position": spec.position,
+            "enabled": spec.enabled,
+        }
+        self.set_row(ModelRoute, "route", {"match": spec.match}, values)
+
+    def provider_named(self, name: str) -> Provider:
+        """The provider's row; one that stands for the environment's address is made when it is first referred to."""
+        row = Provider.objects.filter(name=name).first()
+        if row is None and name in ENVIRONMENT_PROVIDERS:
+            row = Provider.objects.create(name=name, dialect=name, address="")
+            self.outcome.changes.append(f"+ provider {name} (the environment's address)")
+        if row is None:
+            raise ValueError(f"there is no provider {name}")
+        return row
+
+    def apply_api_key(self, spec: ApiKeySpec) -> None:
+        values: dict[str, Any] = {"team": self.team_named(spec.team), "expires_at": spec.expires_at}
+        values["enabled"] = spec.enabled
+        row = ApiKey.objects.filter(name=spec.name).first()
+        if spec.key_env is not None:
+            values |= digest_and_hint(self.variable(spec.key_env))
+        elif spec.digest is not None:
+            values["digest"] = bytes.fromhex(spec.digest)
+        elif row is None and spec.generate:
+            key = generate_key()
+            values |= digest_and_hint(key)
+            self.outcome.generated[spec.name] = key
+        elif row is None:
+            raise ValueError(f"the API key {spec.name} is new: it needs key_env, digest or generate: true")
+        if "digest" in values and ApiKey.objects.filter(digest=values["digest"]).exclude(name=spec.name).exists():
+            raise ValueError(f"another API key has the same key as {spec.name}")
+        self.set_api_key(row, spec.name, values)
+
+    def set_api_key(self, row: ApiKey | None, name: str, values: dict[str, Any]) -> None:
+        if row is not None and "digest" in values and bytes(row.digest) != values["digest"]:
+            self.outcome.changes.append(f"~ API key {name} (key)")
+            row.digest, row.hint = values["digest"], values.get("hint", "")
+            row.save(update_fields=["digest", "hint"])
+        if row is not None:
+            values = {key: value for key, value in values.items() if key not in ("digest", "hint")}
+        self.set_row(ApiKey, "API key", {"name": name}, values)
+
+    def team_named(self, name: str | None) -> Team | None:
+        if name is None:
+            return None
+        team = Team.objects.filter(name=name).first()
+        if team is None:
+            raise ValueError(f"there is no team {name}")
+        return team
+
+    def prune_all(self, document: Document) -> None:
+        if document.routes is not None:
+            self.remove("route", ModelRoute.objects.exclude(match__in=[spec.match for spec in document.routes]))
+        if document.api_keys is not None:
+            self.remove("API key", ApiKey.objects.exclude(name__in=[spec.name for spec in document.api_keys]))
+        if document.providers is not None:
+            named = [spec.name for spec in document.providers]
+            # A row made for a route to an environment's provider is not written in a document.
+            implied = Provider.objects.filter(name__in=ENVIRONMENT_PROVIDERS, address="", credentials=None)
+            unnamed = Provider.objects.exclude(name__in=named).exclude(pk__in=implied.filter(routes__isnull=False))
+            self.remove("provider", unnamed)
+        if document.teams is not None:
+            self.remove("team", Team.objects.exclude(name__in=[spec.name for spec in document.teams]))
+
+    def remove(self, what: str, rows: models.QuerySet[Any]) -> None:
+        for row in rows:
+            try:
+                row.delete()
+            except models.ProtectedError:
+                self.problems.append(f"the {what} {row} cannot be pruned: a route leads to it")
+                continue
+            self.outcome.changes.append(f"- {what} {row}")
+            self.outcome.removed += 1
+
+
+def digest_and_hint(key: str) -> dict[str, Any]:
+    return {"digest": digest_key(access_key_pepper(), key.encode("utf-8")), "hint": key_hint(key)}

@@ -1,0 +1,56 @@
+"""Which provider and model a request leads to."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gateway.dialects.names import Dialect, provider_dialect
+from gateway.policy.access import DEFAULT_PROVIDERS
+from gateway.policy.snapshot import ProviderEntry, RouteEntry, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    provider: ProviderEntry
+    model: str | None
+    """The model to ask for when it is another than the caller's; None keeps the caller's bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Untranslatable:
+    """The route leads to a provider that speaks another API than the caller."""
+
+    provider: ProviderEntry
+
+
+def choose_destination(snapshot: Snapshot, dialect: Dialect, model: str | None) -> Destination | Untranslatable:
+    """The route of `model`, else the default provider of the dialect."""
+    wanted = provider_dialect(dialect)
+    route = find_route(snapshot, model) if model is not None else None
+    if route is None:
+        return Destination(snapshot.providers[DEFAULT_PROVIDERS[wanted]], None)
+    provider = snapshot.providers[route.provider]
+    if provider.dialect is not wanted:
+        return Untranslatable(provider)
+    return Destination(provider, route.model if route.model and route.model != model else None)
+
+
+def find_route(snapshot: Snapshot, model: str) -> RouteEntry | None:
+    """An exact name wins over a pattern; among patterns the first that fits."""
+    exact = snapshot.exact_routes.get(model)
+    if exact is not None:
+        return exact
+    return next((route for route in snapshot.pattern_routes if pattern(route.match).fullmatch(model)), None)
+
+
+def is_pattern(match: str) -> bool:
+    return "*" in match or "?" in match
+
+
+@lru_cache(maxsize=4096)
+def pattern(match: str) -> re.Pattern[str]:
+    """`*` stands for any text, `?` for one character; everything else for itself."""
+    return re.compile(fnmatch.translate(match.replace("[", "[[]")))
