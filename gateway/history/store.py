@@ -21,6 +21,7 @@ LEVEL = 3
 LARGEST_BODY = 1 << 30
 
 compressor = zstandard.ZstdCompressor(level=LEVEL)
+UNKNOWN_SIZE = -1
 decompressor = zstandard.ZstdDecompressor()
 
 
@@ -98,6 +99,9 @@ def unpack_body(size: int, digest: bytes, codec: str, data: bytes) -> bytes:
     if codec != "zstd" or not 0 <= size <= LARGEST_BODY:
         raise Damaged(f"cannot read {size} bytes of codec {codec!r}")
     try:
+        # A damaged frame may announce any size, and the decompressor would ask for that much memory.
+        if zstandard.frame_content_size(data) not in (size, UNKNOWN_SIZE):
+            raise Damaged("the compressed bytes announce another size than was recorded")
         body = decompressor.decompress(data, max_output_size=size)
     except zstandard.ZstdError as error:
         raise Damaged(f"the compressed bytes are damaged: {error}") from error

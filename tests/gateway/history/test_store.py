@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import uuid
 
 import pytest
@@ -28,6 +29,13 @@ def test_a_damaged_body_is_never_given_out(body: bytes, draw: st.DataObject) -> 
     damaged[draw.draw(st.integers(0, len(data) - 1))] ^= draw.draw(st.integers(1, 255))
     with contextlib.suppress(Damaged):
         assert unpack_body(size, digest, codec, bytes(damaged)) == body
+
+
+def test_a_damaged_body_that_announces_petabytes_takes_no_memory() -> None:
+    digest = hashlib.sha256(b"body!").digest()
+    frame = bytes.fromhex("28b52ffdc005290000000000000001")
+    with pytest.raises(Damaged):
+        unpack_body(5, digest, "zstd", frame)
 
 
 @pytest.mark.django_db
