@@ -35,6 +35,7 @@ from django.db import Error as DjangoDatabaseError
 from django.db import connection
 
 from gateway.history.partitions import ensure_partitions
+from gateway.recording.books import keep_copy
 from gateway.recording.counters import dropped_by_reason, read_counters, telemetry_by_kind
 from gateway.recording.ledger import Ledger
 from gateway.recording.loading import BatchStore, DatabaseAway, Finished, Suspect, guarded
@@ -71,6 +72,8 @@ class Loader:
         self._store: BatchStore | None = None
         self._chores_due = 0.0
         self._counters_due = 0.0
+        self._copy_due = 0.0
+        self._copy_stale = True
         self._noted: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
 
     def run(self, stop: Event) -> None:
@@ -111,7 +114,7 @@ class Loader:
     def round(self) -> bool:
         """Read on, store, retire. True when there was something to do. Raises DatabaseAway."""
         self._read()
-        if not self._tails and self._store is not None and time.monotonic() < self._chores_due:
+        if not self._tails and not self._copy_stale and self._store is not None and time.monotonic() < self._chores_due:
             return False
         store = self._connect()
         self._chores()
@@ -122,7 +125,21 @@ class Loader:
             for _ in batch:
                 self._ready.popleft()
         store.retry_suspects()
-        return self._retire() or busy
+        retired = self._retire()
+        self._copy_books(retired, retired or busy)
+        return retired or busy
+
+    def _copy_books(self, retired: bool, changed: bool) -> None:
+        """Keep the copy for `status` without a database; at once when files it counts by are gone."""
+        self._copy_stale = self._copy_stale or changed
+        if not self._copy_stale or not (retired or time.monotonic() >= self._copy_due):
+            return
+        try:
+            keep_copy(self._spool_dir)
+        except DjangoDatabaseError as error:
+            raise DatabaseAway(str(error)) from error
+        self._copy_stale = False
+        self._copy_due = time.monotonic() + COUNTERS_SECONDS
 
     def close(self) -> None:
         self._files.close()
@@ -228,6 +245,7 @@ class Loader:
         self._note_counters(tail, gone=True)
         self._noted.pop(tail.directory.name, None)
         shutil.rmtree(tail.directory, ignore_errors=True)
+        self._copy_stale = True
 
     def _note_counters(self, tail: SeriesTail, *, gone: bool) -> None:
         ledger = self._open_ledger()

@@ -8,15 +8,14 @@ that name.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from django.db import Error as DjangoDatabaseError
-from django.db import connection
 
+from gateway.recording.books import Books, read_books, read_copy
 from gateway.recording.counters import Slot, dropped_by_reason, read_counters
 from gateway.recording.frames import Kind, checksum_seed, salvage
 from gateway.recording.quarantine import count_quarantined
@@ -25,35 +24,15 @@ from gateway.recording.series import is_alive, list_segments, list_series, spool
 MOST_LOOKS = 20
 FIRST_PAUSE_SECONDS = 0.005
 
-BOOKS = """
-SELECT 'segment', host, series, number, accepted, stored, dead, retired, NULL FROM gateway_spoolsegment
-UNION ALL
-SELECT 'series', host, series, 0, accepted, stored, dead, gone, dropped::text FROM gateway_spooltotal
-UNION ALL
-SELECT 'letters', state, '', 0, count(*), 0, 0, false, NULL FROM gateway_deadletter GROUP BY state
-"""
-
 
 class Outrun(Exception):
     """The loader moved something from the files to the books in between."""
 
 
 @dataclass(slots=True)
-class Books:
-    """What Postgres knows. Counts are (accepted, stored, dead)."""
-
-    segments: dict[tuple[str, int], tuple[int, int, int, bool]] = field(default_factory=dict)
-    """(series, number) -> counts and whether it is retired."""
-    series: dict[str, tuple[int, int, int, bool]] = field(default_factory=dict)
-    """Counts of the segments that are gone, and whether the series is."""
-    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
-    hosts: dict[str, str] = field(default_factory=dict)
-    letters: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class Status:
-    """`stored` and `balanced` are None while the database is away; `accepted` then counts only what is in the spool."""
+    """While the database is away the sums rest on the loader's copy of the books. Without one, `stored` and `balanced`
+    are None, and `accepted` counts only what is in the spool."""
 
     accepted: int
     stored: int | None
@@ -80,23 +59,6 @@ def read_status(spool_dir: Path) -> Status:
         except Outrun:
             time.sleep(look * FIRST_PAUSE_SECONDS)
     raise AssertionError("the last look is not strict")
-
-
-def read_books() -> Books:
-    books = Books()
-    with connection.cursor() as cursor:
-        cursor.execute(BOOKS)
-        for kind, host, series, number, accepted, stored, dead, flag, dropped in cursor.fetchall():
-            if kind == "letters":
-                books.letters[host] = accepted
-                continue
-            books.hosts[series] = host
-            if kind == "segment":
-                books.segments[series, number] = (accepted, stored, dead, flag)
-            else:
-                books.series[series] = (accepted, stored, dead, flag)
-                books.dropped[series] = json.loads(dropped)
-    return books
 
 
 def reconcile(spool_dir: Path, books: Books, *, strict: bool) -> Status:
@@ -141,6 +103,12 @@ def balance(stored: int, spooled: int, dropped: dict[str, int]) -> int:
 
 
 def without_books(spool_dir: Path) -> Status:
+    """The sums while the database is away: by the loader's copy of the books, or by the spool alone."""
+    copy = read_copy(spool_dir)
+    if copy is not None:
+        status = reconcile(spool_dir, copy, strict=False)
+        status.database = "down"
+        return status
     live = live_state(spool_dir)
     spooled = sum(count_segments(spool_dir, Books(), strict=False).values())
     dropped: dict[str, int] = {}

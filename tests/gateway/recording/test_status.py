@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.models import SpoolTotal
+from gateway.recording.books import COPY_NAME, read_copy
 from gateway.recording.loader import Loader
 from gateway.recording.status import read_status
 from tests.gateway.recording.recording import living_recorder, record, with_recorder, write_out
@@ -30,6 +31,24 @@ def test_without_a_database_stored_is_unknown(
     status = status_of(start_process, spool_dir, f"postgresql://nobody@/nothing?host={tmp_path}")
     assert (status["accepted"], status["spooled"], status["stored"]) == (1, 1, None)
     assert (status["database"], status["balanced"], status["dead_letters"]) == ("down", None, None)
+
+
+def test_without_a_database_the_line_rests_on_the_loaders_copy_of_the_books(
+    spool_dir: Path, load: Callable[[], Loader], start_process: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    for _ in range(3):
+        with_recorder(spool_dir, record)
+    load()
+    with_recorder(spool_dir, record)
+    status = status_of(start_process, spool_dir, f"postgresql://nobody@/nothing?host={tmp_path}")
+    assert (status["accepted"], status["stored"], status["spooled"]) == (4, 3, 1)
+    assert (status["database"], status["balanced"]) == ("down", True)
+
+
+def test_a_copy_that_is_damaged_is_not_believed(spool_dir: Path) -> None:
+    spool_dir.mkdir(parents=True, exist_ok=True)
+    (spool_dir / COPY_NAME).write_bytes(b"\x81\xff")
+    assert read_copy(spool_dir) is None
 
 
 def test_the_command_prints_every_part_of_the_line(
