@@ -82,15 +82,18 @@ REFUSED = {
 
 @pytest.mark.parametrize(("changes", "words"), REFUSED.values(), ids=REFUSED)
 def test_a_wrong_provider_is_refused_with_the_reason(staff: Client, changes: dict[str, str], words: str) -> None:
+    Provider.objects.all().delete()
     answer = staff.post("/admin/gateway/provider/add/", provider_form(**changes))
     assert answer.status_code == 200
     assert words in answer.content.decode()
     assert not Provider.objects.exists()
 
 
-def test_a_default_provider_needs_no_address(staff: Client) -> None:
+def test_the_default_providers_are_there_and_need_no_address(staff: Client) -> None:
+    assert set(Provider.objects.values_list("name", "address")) == {("anthropic", ""), ("openai", "")}
+    provider = Provider.objects.get(name="anthropic")
     form = provider_form(name="anthropic", address="")
-    assert staff.post("/admin/gateway/provider/add/", form).status_code == 302
+    assert staff.post(f"/admin/gateway/provider/{provider.pk}/change/", form).status_code == 302
     anthropic = build_snapshot({}).providers["anthropic"]
     assert (anthropic.address, anthropic.credential) == ("https://api.anthropic.com", SECRET)
 

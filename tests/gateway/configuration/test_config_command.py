@@ -120,7 +120,7 @@ def test_a_dry_run_tells_and_changes_nothing(apply: Apply) -> None:
     assert "+ provider mirror" in output
     assert "none made (dry run)" in output
     assert "tl_" not in output
-    assert not Provider.objects.exists()
+    assert not Provider.objects.filter(name="mirror").exists()
 
 
 def test_pruning_removes_what_the_sections_do_not_name(apply: Apply) -> None:
