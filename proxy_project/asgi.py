@@ -7,12 +7,16 @@ stops what the gateway needs; under a server without it (`manage.py runserver`) 
 
 import json
 import os
+import warnings
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "proxy_project.settings")
 
 from django.core.asgi import get_asgi_application
+
+# whitenoise gives Django a file to iterate; static files are small, so reading one ahead is no harm.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 pages = get_asgi_application()
 

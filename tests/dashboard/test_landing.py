@@ -66,3 +66,8 @@ def test_it_is_only_read(method: str) -> None:
 
 def test_it_leads_to_the_admin() -> None:
     assert 'href="/admin/gateway/requestlog/"' in landing()
+
+
+def test_the_icon_browsers_ask_for_by_themselves_is_found(client: Client) -> None:
+    answer = client.get("/favicon.ico")
+    assert (answer.status_code, answer["Location"].endswith("favicon.svg")) == (302, True)

@@ -8,9 +8,10 @@ from gateway.dialects.failures import FAILURES, ErrorKind
 
 
 def encode_error(kind: ErrorKind, message: str, request_id: str) -> bytes:
-    """The JSON body of an error answer."""
+    """The JSON body of an error answer; it names the request where that has an id."""
     error = {"type": FAILURES[kind].anthropic_type, "message": message}
-    return msgspec.json.encode({"type": "error", "error": error, "request_id": request_id})
+    named = {"request_id": request_id} if request_id else {}
+    return msgspec.json.encode({"type": "error", "error": error, **named})
 
 
 def encode_stream_error(kind: ErrorKind, message: str, request_id: str) -> bytes:

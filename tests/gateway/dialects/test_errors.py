@@ -22,6 +22,10 @@ def test_anthropics_envelope(kind: ErrorKind) -> None:
     assert body == {"type": "error", "error": expected, "request_id": "req_1"}
 
 
+def test_anthropics_envelope_names_no_request_that_has_no_id() -> None:
+    assert "request_id" not in json.loads(encode_error(Dialect.ANTHROPIC, ErrorKind.NOT_FOUND, MESSAGE, ""))
+
+
 @pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.RESPONSES, Dialect.OPENAI])
 @pytest.mark.parametrize("kind", ErrorKind)
 def test_openais_envelope(dialect: Dialect, kind: ErrorKind) -> None:
