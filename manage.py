@@ -2,13 +2,8 @@
 import os
 import sys
 
-
-def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "proxy_project.settings")
-    from django.core.management import execute_from_command_line
-
-    execute_from_command_line(sys.argv)
-
-
 if __name__ == "__main__":
-    main()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "proxy_project.settings")
+    from proxy_project.command_line import execute
+
+    sys.exit(execute(sys.argv))

@@ -8,6 +8,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from proxy_project.embedded.address import socket_address
 from proxy_project.environment import Environment
 
+CONNECT_SECONDS = 10
+"""A server that does not answer is an error soon; a `connect_timeout` in DATABASE_URL wins."""
+
 
 def database_settings(environment: Environment) -> dict[str, Any]:
     common = {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
@@ -20,9 +23,7 @@ def database_settings(environment: Environment) -> dict[str, Any]:
 def parse_database_url(url: str) -> dict[str, Any]:
     """`postgresql://user:password@host:port/name?sslmode=require`; a `host` in the query may be a socket directory."""
     parts = urlsplit(url)
-    if parts.scheme not in ("postgres", "postgresql") or len(parts.path) < 2:
-        raise ValueError("DATABASE_URL needs the form postgresql://user:password@host:5432/name")
-    options = dict(parse_qsl(parts.query))
+    options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS} | dict(parse_qsl(parts.query))
     return {
         "NAME": unquote(parts.path[1:]),
         "USER": unquote(parts.username or ""),

@@ -8,11 +8,12 @@ values are reported together.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 MIB = 1024 * 1024
 ROLES = ("gateway", "dashboard")
@@ -93,14 +94,49 @@ def parse_provider_url(text: str) -> str:
         raise ValueError("needs a full address such as https://api.anthropic.com")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("needs an address without user name, query or fragment")
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError("needs a port between 0 and 65535") from None
+    check_port(parts)
     path = parts.path.rstrip("/")
     if path.endswith("/v1"):
         path = path[: -len("/v1")]
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def parse_database_address(text: str) -> str:
+    parts = urlsplit(text.strip())
+    form = "needs the form postgresql://user:password@host:5432/name"
+    if parts.scheme not in ("postgres", "postgresql") or len(parts.path) < 2:
+        raise ValueError(form)
+    check_port(parts)
+    return text.strip()
+
+
+def parse_redis_address(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path):
+        raise ValueError("needs the form redis://host:6379/0")
+    check_port(parts)
+    return text.strip()
+
+
+def check_port(parts: SplitResult) -> None:
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("needs a port between 0 and 65535") from None
+
+
+def parse_encryption_keys(text: str) -> tuple[str, ...]:
+    keys = parse_list(text)
+    try:
+        lengths = {len(base64.urlsafe_b64decode(key.encode())) for key in keys}
+    except ValueError:
+        lengths = {0}
+    if lengths != {32}:
+        raise ValueError(
+            "needs keys of 32 bytes in url-safe base64, newest first, separated by commas; make one with "
+            "python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+        )
+    return keys
 
 
 def parse_choice(*choices: str) -> Callable[[str], str]:
@@ -115,6 +151,15 @@ def parse_choice(*choices: str) -> Callable[[str], str]:
 
 def parse_path(text: str) -> Path:
     return Path(text).expanduser().absolute()
+
+
+def parse_file(text: str) -> Path:
+    path = parse_path(text)
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror} ({path})") from None
+    return path
 
 
 def setting(
@@ -137,10 +182,12 @@ class Environment:
     openai_url: str = setting("https://api.openai.com", parse_provider_url, help="OpenAI's address")
     anthropic_key: str = setting("", parse_text, secret=True, help="key the gateway uses for Anthropic")
     openai_key: str = setting("", parse_text, secret=True, help="key the gateway uses for OpenAI")
-    access_keys_file: Path | None = setting(None, parse_path, help="who may call: one name=key a line")
+    access_keys_file: Path | None = setting(None, parse_file, help="who may call: one name=key a line")
     allow_open: bool = setting(False, parse_bool, help="allow open mode on an address other than loopback")
     secret_key: str = setting("", parse_text, secret=True, help="signs sessions, fingerprints secrets")
-    encryption_keys: tuple[str, ...] = setting((), parse_list, secret=True, help="encrypt stored credentials")
+    encryption_keys: tuple[str, ...] = setting(
+        (), parse_encryption_keys, secret=True, help="encrypt stored credentials"
+    )
     admin_user: str = setting("admin", parse_text, help="administrator made on the first start")
     admin_password: str = setting("", parse_text, secret=True, help="the administrator's password")
     allowed_hosts: tuple[str, ...] = setting((), parse_list, help="host names the pages answer to")
@@ -161,13 +208,31 @@ class Environment:
     upstream_allow_hosts: tuple[str, ...] = setting((), parse_list, help="providers allowed on private addresses")
     log_level: str = setting("info", parse_choice("debug", "info", "warning", "error"), help="how much is logged")
     log_format: str = setting("console", parse_choice("console", "json"), help="how it is written")
-    database_url: str = setting("", parse_text, secret=True, variable="DATABASE_URL", help="an external PostgreSQL")
-    redis_url: str = setting("", parse_text, secret=True, variable="REDIS_URL", help="a Redis, when there is one")
+    database_url: str = setting(
+        "", parse_database_address, secret=True, variable="DATABASE_URL", help="an external PostgreSQL"
+    )
+    redis_url: str = setting(
+        "", parse_redis_address, secret=True, variable="REDIS_URL", help="a Redis, when there is one"
+    )
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def listens_on_loopback(self) -> bool:
         return self.host in LOOPBACK_HOSTS or self.host.startswith("127.")
+
+    @property
+    def holds_keys(self) -> bool:
+        """Whether it alone makes the gateway keyed: without these, only keys made in the admin do."""
+        return bool(self.access_keys_file or self.anthropic_key or self.openai_key)
+
+    def with_port(self, port: int) -> Environment:
+        return replace(self, port=port)
+
+    @property
+    def base_url(self) -> str:
+        """Where a client on this machine reaches the gateway; without a trailing slash."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def variable_of(name: str, metadata: Mapping[str, Any]) -> str:

