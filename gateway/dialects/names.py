@@ -26,7 +26,7 @@ class ProviderDialect(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an exchange ended. `upstream_error`: the provider answered with an error status; the broken ones are apart."""
+    """How an exchange ended. `upstream_error`: the provider answered with an error; broken answers are told apart."""
 
     COMPLETED = "completed"
     UPSTREAM_ERROR = "upstream_error"

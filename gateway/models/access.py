@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
-from django.utils import timezone
 
 from gateway.models.providers import NAME_VALIDATOR
 
@@ -21,12 +19,6 @@ class Team(models.Model):
         return self.name
 
 
-class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    def usable(self) -> ApiKeyQuerySet:
-        """Keys that open the gateway now: enabled and not expired."""
-        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), enabled=True)
-
-
 class ApiKey(models.Model):
     """A key that opens the gateway. It is shown once; only its keyed digest is stored."""
 
@@ -39,8 +31,6 @@ class ApiKey(models.Model):
     enabled = models.BooleanField(default=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)

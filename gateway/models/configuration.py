@@ -1,4 +1,4 @@
-"""The version of everything ops configure. Triggers on the configuration tables raise it and notify `turnlog_config`."""
+"""The version of everything ops configure; triggers on its tables raise it and notify `turnlog_config`."""
 
 from __future__ import annotations
 

@@ -33,7 +33,9 @@ class SpoolTotal(models.Model):
     stored = models.BigIntegerField(default=0)
     dead = models.BigIntegerField(default=0)
     dropped = models.JSONField(default=dict, help_text="served without a record, by reason; final once gone")
-    telemetry = models.JSONField(default=dict, help_text="requests to the telemetry endpoints, by kind; final once gone")
+    telemetry = models.JSONField(
+        default=dict, help_text="requests to the telemetry endpoints, by kind; final once gone"
+    )
     gone = models.BooleanField(default=False, help_text="its process is dead and its directory removed")
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -116,7 +116,7 @@ class ResponseLog(models.Model):
 
 
 class ChunkTiming(models.Model):
-    """Arrival of every chunk of one answer, packed: pairs of varints (microseconds since the last one, size in bytes)."""
+    """Arrival of every chunk of one answer: packed pairs of varints (microseconds since the last one, bytes)."""
 
     request = models.OneToOneField(
         RequestLog,

@@ -19,7 +19,9 @@ class StoredBody(models.Model):
     sha256 = models.BinaryField(help_text="of the bytes before compression")
     codec = models.TextField(default="zstd")
     data = models.BinaryField()
-    patch = models.JSONField(null=True, help_text="list of start, end and text of what the route replaced on the way out")
+    patch = models.JSONField(
+        null=True, help_text="list of start, end and text of what the route replaced on the way out"
+    )
 
     def __str__(self) -> str:
         return f"{self.id}/{self.part}"

@@ -141,19 +141,19 @@ def test_pruning_without_yes_and_without_a_terminal_is_refused(apply: Apply, mon
 
 def test_a_secret_is_replaced_and_kept_encrypted(apply: Apply) -> None:
     apply(DOCUMENT)
-    output = apply(DOCUMENT.replace(SECRET, "sk-ant-api03-another"))
+    output = apply(DOCUMENT.replace(SECRET, "sk-ant-api03-renewed-key"))
     assert output.startswith("~ credential mirror/main (secret)\n")
     row = Credential.objects.get(name="main")
-    assert unseal(row.ciphertext) == "sk-ant-api03-another"
-    assert b"another" not in bytes(row.ciphertext)
-    assert row.last_four == "ther"
+    assert unseal(row.ciphertext) == "sk-ant-api03-renewed-key"
+    assert b"renewed" not in bytes(row.ciphertext)
+    assert row.last_four == "-key"
 
 
 WRONG = {
     "an unknown section": ("provider: []", "line 1: configuration has no 'provider'"),
     "an unknown field": (
-        "providers:\n- {name: a, dialect: openai, adress: 'http://x'}",
-        "line 2: provider has no 'adress'",
+        "providers:\n- {name: a, dialect: openai, location: 'http://x'}",
+        "line 2: provider has no 'location'",
     ),
     "a missing field": ("providers:\n- name: a\n  address: http://x", "line 2: this provider needs 'dialect'"),
     "a wrong dialect": ("providers:\n- name: a\n  dialect: x\n  address: http://x", "line 3: dialect: needs one of"),
