@@ -20,11 +20,13 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 
 pages = get_asgi_application()
 
+import uuid_utils  # noqa: E402
 from channels.routing import URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from gateway.api.handler import GatewayHandler  # noqa: E402
 from gateway.api.paths import PROBES, is_gateway_path  # noqa: E402
+from gateway.api.replies import REQUEST_ID  # noqa: E402
 from gateway.api.runtime import Runtime, process_runtime  # noqa: E402
 
 Scope = MutableMapping[str, Any]
@@ -99,16 +101,23 @@ async def deny_socket(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close"})
         return
     body = error_body(UPGRADE_REFUSAL, "invalid_request_error")
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    headers = headers_of(body)
     await send({"type": "websocket.http.response.start", "status": 426, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})
 
 
 async def refuse(send: Send, status: int, message: str, kind: str) -> None:
     body = error_body(message, kind)
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers_of(body)})
     await send({"type": "http.response.body", "body": body})
+
+
+def headers_of(body: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (REQUEST_ID, str(uuid_utils.uuid7()).encode()),
+    ]
 
 
 def error_body(message: str, kind: str) -> bytes:

@@ -208,6 +208,8 @@ class Environment:
     upstream_allow_hosts: tuple[str, ...] = setting((), parse_list, help="providers allowed on private addresses")
     log_level: str = setting("info", parse_choice("debug", "info", "warning", "error"), help="how much is logged")
     log_format: str = setting("console", parse_choice("console", "json"), help="how it is written")
+    metrics_log: bool = setting(False, parse_bool, help="one line for each exchange when it is in the history")
+    behind_tls: bool = setting(False, parse_bool, help="a proxy before us ends TLS and sets X-Forwarded-Proto")
     database_url: str = setting(
         "", parse_database_address, secret=True, variable="DATABASE_URL", help="an external PostgreSQL"
     )

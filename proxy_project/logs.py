@@ -21,6 +21,9 @@ SHARED: list[structlog.typing.Processor] = [
 # What they tell of each event that goes well is noise at our level.
 TALKATIVE = ("asyncio", "celery", "daphne", "httpcore", "httpx", "kombu", "uvicorn")
 
+METRICS = "turnlog.metrics"
+"""The logger of `request_completed` (`gateway/recording/completed_log.py`)."""
+
 
 def logging_settings(environment: Environment) -> dict[str, Any]:
     level = environment.log_level.upper()
@@ -31,7 +34,9 @@ def logging_settings(environment: Environment) -> dict[str, Any]:
         "formatters": {"line": {"()": "proxy_project.logs.formatter", "style": environment.log_format}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
-        "loggers": {name: {"level": quiet} for name in TALKATIVE},
+        "loggers": {name: {"level": quiet} for name in TALKATIVE}
+        # Switched by its own setting alone, whatever the level of all others.
+        | {METRICS: {"level": "INFO" if environment.metrics_log else "CRITICAL"}},
     }
 
 

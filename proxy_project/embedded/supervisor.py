@@ -1,7 +1,7 @@
 """One process that keeps PostgreSQL, `web`, `loader` and `worker` running, and ends them in the right order.
 
 The first SIGINT or SIGTERM drains: `web` first, which waits for running requests, then `loader`, which empties the
-spool, then `worker`, then PostgreSQL. The second ends everything at once. Everything runs on one thread: `run` looks
+spool, then PostgreSQL; `worker`, for which nothing waits, is told to end meanwhile. The second ends everything at once. Everything runs on one thread: `run` looks
 after all parts ten times a second, and a second signal interrupts whatever it is doing by an exception.
 """
 
@@ -132,8 +132,10 @@ class Supervisor:
         self.listener.close()
         say("draining: waiting for running requests to end; once more ends everything at once")
         patience = self.environment.drain_grace + self.environment.drain_seconds + 15.0
-        self.finish(self.webs, patience, [self.loader, self.worker])
-        self.finish([self.loader], LOADER_STOP_SECONDS, [self.worker])
+        # Nothing waits for the worker, and it takes seconds to notice: it is told first, and looked for last.
+        self.worker.terminate()
+        self.finish(self.webs, patience, [self.loader])
+        self.finish([self.loader], LOADER_STOP_SECONDS, [])
         self.finish([self.worker], WORKER_STOP_SECONDS, [])
         if self.postgres is not None:
             self.postgres.stop()
