@@ -205,7 +205,9 @@ class Environment:
     tag_headers: tuple[str, ...] = setting(
         ("x-team", "x-project", "x-user"), parse_header_names, help="request headers kept as tags"
     )
-    upstream_allow_hosts: tuple[str, ...] = setting((), parse_list, help="providers allowed on private addresses")
+    upstream_allow_hosts: tuple[str, ...] = setting(
+        (), parse_list, help="hosts that may lie on private addresses; others then may not"
+    )
     log_level: str = setting("info", parse_choice("debug", "info", "warning", "error"), help="how much is logged")
     log_format: str = setting("console", parse_choice("console", "json"), help="how it is written")
     metrics_log: bool = setting(False, parse_bool, help="one line for each exchange when it is in the history")

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-import uuid_utils
 from django.conf import settings
 
 from gateway.configuration.keeper import ConfigurationKeeper
 from gateway.configuration.sealing import access_key_pepper, pepper
+from gateway.policy.reach import Reach
 from gateway.policy.redaction import Redactor
 from gateway.recording.recorder import Recorder
 from gateway.upstream.client import Timeouts, UpstreamClient
@@ -30,9 +31,10 @@ class Runtime:
 
     def __init__(self, environment: Any) -> None:
         self.environment = environment
+        self.redactor = Redactor(pepper("redaction"))
         self.recorder = Recorder(
             environment.data_dir / "spool",
-            redactor=Redactor(pepper("redaction")),
+            redactor=self.redactor,
             policy=environment.capture_policy,
             max_bytes=environment.spool_max_bytes,
         )
@@ -43,7 +45,8 @@ class Runtime:
                 write=environment.idle_timeout,
                 headers=environment.header_timeout,
                 read=environment.idle_timeout,
-            )
+            ),
+            reach=reach_of(environment),
         )
         self.access_pepper = access_key_pepper()
         self.streams: set[ExchangeStream] = set()
@@ -101,6 +104,13 @@ class Runtime:
                 request.end_stalled()
 
 
+def reach_of(environment: Any) -> Reach:
+    """Which addresses providers may have: those the environment names anywhere, others as it restricts them."""
+    own = (urlsplit(address).hostname or "" for address in (environment.anthropic_url, environment.openai_url))
+    listed = environment.upstream_allow_hosts
+    return Reach(frozenset({*own, *(host.lower() for host in listed)}), restricted=bool(listed))
+
+
 _runtime: Runtime | None = None
 
 
@@ -110,8 +120,3 @@ def process_runtime() -> Runtime:
     if _runtime is None:
         _runtime = Runtime(settings.TURNLOG)
     return _runtime
-
-
-def new_exchange_id() -> bytes:
-    """16 bytes of a UUIDv7."""
-    return uuid_utils.uuid7().bytes

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import httpx as httpx
 
+from gateway.policy.reach import Reach
+
 HeaderPairs = list[tuple[bytes, bytes]]
 
 
@@ -31,16 +33,17 @@ class Timeouts:
 class UpstreamClient:
     """Sends requests to providers by one transport, which is built when first needed and again for another event loop.
 
-    `build_transport` makes the transport; by default the one of `wire.py`.
+    `build_transport` makes the transport; by default the one of `wire.py`, with connections only within `reach`.
     """
 
     def __init__(
         self,
         timeouts: Timeouts | None = None,
         build_transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+        reach: Reach | None = None,
     ) -> None:
         self._timeout = (timeouts or Timeouts()).as_extension()
-        self._build = build_transport or _wire_transport
+        self._build = build_transport or (lambda: _wire_transport(reach or Reach()))
         self._transport: httpx.AsyncBaseTransport | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._addresses: dict[str, tuple[httpx.URL, bytes]] = {}
@@ -89,8 +92,8 @@ def split_address(address: str) -> tuple[httpx.URL, bytes]:
     return url.copy_with(raw_path=b"/"), url.raw_path.partition(b"?")[0].rstrip(b"/")
 
 
-def _wire_transport() -> httpx.AsyncBaseTransport:
+def _wire_transport(reach: Reach) -> httpx.AsyncBaseTransport:
     # Imported here because wire.py takes httpx's names from this module.
     from gateway.upstream.wire import WireTransport
 
-    return WireTransport()
+    return WireTransport(reach=reach)

@@ -12,11 +12,14 @@ import socket
 import ssl
 from typing import Any
 
+from gateway.policy.reach import Reach
+
 HEAD_START = 0.25
 """Seconds an address has for itself before the next is tried beside it."""
 SHUTDOWN_SECONDS = 2.0
 """How long a graceful TLS close may wait for the other side."""
 
+ANYWHERE = Reach()
 Address = tuple[int, Any]
 """(family, what connect takes)"""
 
@@ -28,12 +31,25 @@ def default_tls() -> ssl.SSLContext:
     return context
 
 
-async def open_socket(host: str, port: int) -> socket.socket:
+class OutOfReach(OSError):
+    """The host has no address that it may be called at."""
+
+
+async def open_socket(host: str, port: int, reach: Reach = ANYWHERE) -> socket.socket:
     """A connected, non-blocking socket with TCP_NODELAY and SO_KEEPALIVE. Raises OSError and `socket.gaierror`."""
-    addresses = await resolve(host, port)
+    addresses = within_reach(host, await resolve(host, port), reach)
     if len(addresses) == 1:
         return await connect_one(addresses[0])
     return await race(addresses)
+
+
+def within_reach(host: str, addresses: list[Address], reach: Reach) -> list[Address]:
+    """Checked on what is about to be called, so that a name cannot mean one address here and another there."""
+    refusals = [reach.refusal(host, place[0]) for _, place in addresses]
+    allowed = [address for address, refusal in zip(addresses, refusals, strict=True) if refusal is None]
+    if not allowed:
+        raise OutOfReach(next((refusal for refusal in refusals if refusal), f"{host} has no address"))
+    return allowed
 
 
 async def resolve(host: str, port: int) -> list[Address]:

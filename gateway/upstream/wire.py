@@ -19,9 +19,10 @@ import ssl
 import time
 from typing import Any, NamedTuple
 
+from gateway.policy.reach import Reach
 from gateway.upstream.client import HeaderPairs, httpx
 from gateway.upstream.connection import Connection
-from gateway.upstream.dialling import SHUTDOWN_SECONDS, default_tls, open_socket
+from gateway.upstream.dialling import ANYWHERE, SHUTDOWN_SECONDS, default_tls, open_socket
 from gateway.upstream.failures import ConnectTimedOut, Unreachable, UnsendableRequest, UpstreamFailure, connect_reason
 from gateway.upstream.pool import IDLE_SECONDS, Pool
 from gateway.upstream.stream import Head
@@ -46,8 +47,11 @@ class WireTransport(httpx.AsyncBaseTransport):
     `timeout` (seconds by name: connect, write, headers, read; a missing or None one waits for ever).
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self, tls: ssl.SSLContext | None = None, idle_seconds: float = IDLE_SECONDS, reach: Reach = ANYWHERE
+    ) -> None:
         self._tls = tls
+        self._reach = reach
         self._pool = Pool(idle_seconds)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -98,7 +102,7 @@ class WireTransport(httpx.AsyncBaseTransport):
 
     async def _connect(self, origin: Origin) -> Connection:
         scheme, host, port = origin
-        opened = await open_socket(host, port)
+        opened = await open_socket(host, port, self._reach)
         options: dict[str, Any] = {}
         if scheme == "https":
             if self._tls is None:

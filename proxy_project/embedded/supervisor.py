@@ -1,8 +1,9 @@
 """One process that keeps PostgreSQL, `web`, `loader` and `worker` running, and ends them in the right order.
 
 The first SIGINT or SIGTERM drains: `web` first, which waits for running requests, then `loader`, which empties the
-spool, then PostgreSQL; `worker`, for which nothing waits, is told to end meanwhile. The second ends everything at once. Everything runs on one thread: `run` looks
-after all parts ten times a second, and a second signal interrupts whatever it is doing by an exception.
+spool, then PostgreSQL; `worker`, for which nothing waits, is told to end meanwhile. The second ends everything at once.
+Everything runs on one thread: `run` looks after all parts ten times a second, and a second signal interrupts whatever
+it is doing by an exception.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from gateway.policy.reach import Reach
 from gateway.upstream import dialling
 from gateway.upstream.dialling import Address, open_socket, taking_turns
 from gateway.upstream.failures import Unreachable, connect_reason
@@ -104,3 +105,21 @@ REASONS = [
 @pytest.mark.parametrize(("problem", "reason"), REASONS, ids=[reason for _, reason in REASONS])
 def test_the_cause_is_told_in_a_few_words(problem: OSError, reason: str) -> None:
     assert connect_reason(problem) == reason
+
+
+async def test_a_name_that_leads_inside_is_not_called(monkeypatch: pytest.MonkeyPatch, provider: FakeProvider) -> None:
+    use_addresses(monkeypatch, [(socket.AF_INET, ("127.0.0.1", provider.port))])
+    transport = WireTransport(reach=Reach(frozenset({"engine.local"}), restricted=True))
+    with pytest.raises(Unreachable, match="TURNLOG_UPSTREAM_ALLOW_HOSTS"):
+        await Asker(transport, f"http://sneaky.example:{provider.port}")()
+    await body_of(await Asker(transport, f"http://engine.local:{provider.port}")())
+    assert len(provider.requests) == 1
+    await transport.aclose()
+
+
+async def test_addresses_out_of_reach_are_left_out_of_the_race(
+    monkeypatch: pytest.MonkeyPatch, provider: FakeProvider
+) -> None:
+    metadata = (socket.AF_INET, ("169.254.169.254", provider.port))
+    use_addresses(monkeypatch, [metadata, (socket.AF_INET, ("127.0.0.1", provider.port))])
+    (await open_socket("twice", provider.port)).close()
