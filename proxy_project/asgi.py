@@ -68,7 +68,7 @@ class Split:
         path = scope["path"]
         if is_gateway_path(scope["method"], path) and (self.serves_gateway or path in PROBES):
             await self.gateway(scope, receive, send)
-        elif self.serves_pages:
+        elif self.serves_pages and (path == "/" or not is_gateway_path(scope["method"], path)):
             await self.pages(scope, receive, send)
         else:
             await refuse(send, 404, f"There is nothing at {path} on this process.", "not_found_error")

@@ -16,6 +16,7 @@ from types import FrameType
 from proxy_project.embedded.faults import EmbeddedFault
 from proxy_project.embedded.lease import borrowed_postgres
 from proxy_project.environment import Environment, WrongEnvironment, load_environment
+from proxy_project.production import check_production
 
 SUPERVISED = "TURNLOG_SUPERVISED"
 """Set in the children of `manage.py run`, which neither wait for the server nor start one."""
@@ -30,6 +31,7 @@ def execute(arguments: list[str]) -> int:
     try:
         environment = load_environment(os.environ)
         usable_directory(environment.data_dir)
+        check_production(environment)
     except WrongEnvironment as problem:
         say(str(problem))
         return 2

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from proxy_project.database import database_settings
 from proxy_project.environment import load_environment
 from proxy_project.logs import logging_settings
+from proxy_project.production import check_production
 from proxy_project.secrets_file import encryption_keys, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -16,11 +18,15 @@ TURNLOG = load_environment(os.environ)
 
 SECRET_KEY = secret_key(TURNLOG)
 ENCRYPTION_KEYS = encryption_keys(TURNLOG)
+check_production(TURNLOG)
 DEBUG = False
 ALLOWED_HOSTS = [*TURNLOG.allowed_hosts, TURNLOG.host, "127.0.0.1", "localhost", "[::1]"]
 
+# What `manage.py runserver` runs on, and nothing else: it brings Twisted, 15 MB in every process.
+DAPHNE = ["daphne"] if sys.argv[1:2] == ["runserver"] else []
+
 INSTALLED_APPS = [
-    "daphne",
+    *DAPHNE,
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -92,10 +98,24 @@ PASSWORD_RESET_TIMEOUT = 24 * 3600
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
 SESSION_COOKIE_HTTPONLY = True
+# A session ends half a day after the sign-in.
+SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = TURNLOG.max_request_bytes
+
+# TLS ends before us: pages ask for it and cookies travel by nothing else. Gateway paths pass no middleware, so they are
+# never redirected. The header is believed only where a proxy is said to set it.
+if TURNLOG.behind_tls:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+# To be on the browsers' preload list is the decision of whoever owns the domain, not of one host below it.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
 # Dotted names are called by the admin's theme with the request.
 UNFOLD: dict[str, Any] = {

@@ -8,16 +8,16 @@ broken answer always ends as a broken connection. Nothing is added to the header
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import struct
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 BODILESS = frozenset({204, 304})
 JOIN_BOUND = 16 * 1024
@@ -48,9 +48,10 @@ class Cycle(RequestResponseCycle):
         try:
             await app(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
-            log.debug("request cut")
+            log.debug("request cut", request_id=self.scope.get("turnlog.request_id"))
         except Exception:
-            log.exception("the application failed at %s", self.scope.get("path"))
+            request_id = self.scope.get("turnlog.request_id")
+            log.exception("the application failed", path=self.scope.get("path"), request_id=request_id)
             if not self.response_started and not self.disconnected:
                 await self.send_500_response()
         finally:

@@ -75,8 +75,10 @@ def with_framing(
 
 
 def inbound_headers(pairs: Sequence[HeaderPair]) -> list[HeaderPair]:
-    """The provider's answer's headers as the client gets them."""
+    """The provider's answer's headers as the client gets them. A length beside chunks is not that of the body."""
     dropped = HOP_BY_HOP | (connection_names(pairs) - FRAMING)
+    if any(name.lower() == b"transfer-encoding" for name, _ in pairs):
+        dropped |= {b"content-length"}
     return [pair for pair in pairs if pair[0].lower() not in dropped]
 
 

@@ -12,11 +12,11 @@ the connection.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, cast
 
+import structlog
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
@@ -24,7 +24,7 @@ from django.urls import Resolver404, URLResolver, get_resolver
 
 from gateway.api.paths import not_found
 from gateway.api.refusals import Refusal, method_not_allowed, render
-from gateway.api.replies import Reply, bytes_reply
+from gateway.api.replies import REQUEST_ID, Reply, bytes_reply
 from gateway.api.request import ClientGone, GatewayRequest, Receive, Scope, Send
 from gateway.api.runtime import Runtime
 from gateway.dialects.failures import ErrorKind
@@ -33,7 +33,7 @@ from gateway.policy.surfaces import dialect_of
 URLCONF = "gateway.api.urls"
 CACHED_PATHS = 256
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 View = Callable[..., Awaitable[HttpResponseBase]]
 
 
@@ -68,7 +68,7 @@ class GatewayHandler(ASGIHandler):
         except ClientGone:
             raise
         except Exception:
-            log.exception("the gateway failed at %s", request.path)
+            log.exception("the gateway failed", path=request.path, request_id=request.id_text)
             return render(request, Refusal(ErrorKind.API_ERROR, "The gateway failed; its log says why."))
         if isinstance(response, Reply):
             return response
@@ -89,7 +89,8 @@ class GatewayHandler(ASGIHandler):
 
     async def _deliver(self, request: GatewayRequest, reply: Reply, send: Send) -> None:
         """Send the reply; a stream that broke is left without its last message."""
-        await send({"type": "http.response.start", "status": reply.status_code, "headers": reply.pairs})
+        pairs = [*reply.pairs, (REQUEST_ID, request.id_text.encode())]
+        await send({"type": "http.response.start", "status": reply.status_code, "headers": pairs})
         stream = reply.stream
         if stream is None:
             request.stop_watching()

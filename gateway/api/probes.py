@@ -141,6 +141,7 @@ PROTOCOL: dict[str, Any] = {
         "content_encoding": "forwarded as it is",
     },
     "response": {"body": "relayed byte for byte as it arrives, errors included", "headers": "end-to-end headers kept"},
+    "request_id_header": "x-turnlog-request-id, the one header added to answers, the last of them",
     "telemetry": "POST /v1/metrics, /v1/logs and /v1/traces are answered 200 and not stored",
     "attribution_headers": [
         "x-claude-code-session-id", "x-claude-code-agent-id", "x-claude-code-parent-agent-id",

@@ -14,12 +14,17 @@ import urllib.parse
 from typing import Any
 
 import httptools
+import structlog
+import uuid_utils
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.api.cycle import Cycle, status_line
+from gateway.api.replies import REQUEST_ID
 
 HEAD_BOUND = 64 * 1024
 REQUEST_LINE_BOUND = 16 * 1024
+
+log = structlog.get_logger(__name__)
 
 
 class Refused(Exception):
@@ -79,7 +84,9 @@ class GatewayProtocol(HttpToolsProtocol):
                 return
             cycle.disconnected = True
             cycle.message_event.set()
-        self.transport.write(refusal_bytes(refused))
+        request_id = str(uuid_utils.uuid7())
+        log.info("request refused", request_id=request_id, status=refused.status, reason=refused.message)
+        self.transport.write(refusal_bytes(refused, request_id))
         self.transport.close()
 
     def _stop(self, status: int, message: str) -> None:
@@ -190,9 +197,10 @@ class GatewayProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((self.cycle, self.app))
 
 
-def refusal_bytes(refused: Refused) -> bytes:
+def refusal_bytes(refused: Refused, request_id: str) -> bytes:
     """A whole answer. Which API the client speaks is not known yet; every SDK finds `error.message` in this shape."""
     error = {"type": "invalid_request_error", "message": refused.message}
     body = json.dumps({"type": "error", "error": error}).encode()
-    head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-    return status_line(refused.status) + head + body
+    head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % len(body)
+    identified = b"%b: %b\r\n\r\n" % (REQUEST_ID, request_id.encode())
+    return status_line(refused.status) + head + identified + body

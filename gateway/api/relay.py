@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from gateway.api.failure_log import log_failed_forward
 from gateway.api.forwarding import inbound_headers, outbound_headers
 from gateway.api.refusals import Refusal, read_or_refuse, render, unavailable
 from gateway.api.replies import RelayedReply, Reply
 from gateway.api.request import GatewayRequest, HeaderPair
-from gateway.api.runtime import new_exchange_id
 from gateway.api.streaming import ExchangeStream
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Outcome
@@ -45,6 +45,8 @@ class Facts:
     envelope: Envelope = NO_ENVELOPE
     destination: Destination | None = None
     body: bytes = b""
+    """Empty once it was handed over: nothing of ours may hold it while the answer streams."""
+    body_bytes: int = 0
 
 
 async def relay(request: GatewayRequest) -> Reply:
@@ -58,6 +60,8 @@ async def relay(request: GatewayRequest) -> Reply:
     stream = request.stream = ExchangeStream(request, exchange)
     assert facts.destination is not None
     body = prepare_body(exchange, facts)
+    facts.body = b""
+    request.facts = facts
     request.watch()
     return await forward(request, stream, facts.destination.provider, treatment, body)
 
@@ -69,6 +73,7 @@ async def decide(request: GatewayRequest, facts: Facts) -> Treatment:
         raise unavailable("The gateway is starting and has not read its configuration yet. Try again.", 1)
     facts.admitted = check_access(request, facts.presented, snapshot)
     facts.body = await read_or_refuse(request)
+    facts.body_bytes = len(facts.body)
     facts.envelope = envelope_of(request, facts.body)
     model = facts.envelope.model
     destination = choose_destination(snapshot, request.dialect, model)
@@ -106,7 +111,7 @@ def envelope_of(request: GatewayRequest, body: bytes) -> Envelope:
 def begin(request: GatewayRequest, facts: Facts) -> Exchange:
     """The admission record, written before the provider is contacted. Raises Refusal when it must be and cannot."""
     try:
-        return request.runtime.recorder.admit(new_exchange_id(), admission(request, facts))
+        return request.runtime.recorder.admit(request.identity().bytes, admission(request, facts))
     except CaptureUnavailable as unable:
         raise unavailable(f"{unable}. This gateway keeps everything or serves nothing.", unable.retry_after) from None
 
@@ -138,7 +143,7 @@ def admission(request: GatewayRequest, facts: Facts) -> Admission:
 def deny(request: GatewayRequest, facts: Facts, refusal: Refusal) -> Reply:
     """Answer the refusal, and record that it happened where the history can be kept."""
     facts.body = b""
-    exchange_id = new_exchange_id()
+    exchange_id = request.identity().bytes
     try:
         exchange = request.runtime.recorder.admit(exchange_id, admission(request, facts))
     except CaptureUnavailable:
@@ -198,6 +203,7 @@ def failed(
     name = f"The provider {provider.name} ({provider.address})"
     message = f"{describe(failure, name, seconds)} (phase {failure.phase})"
     exchange.attempt(Attempt(provider.name, provider.address, began, error=failure.reason, phase=failure.phase))
+    log_failed_forward(request, failure, exchange.elapsed_us() - began)
     reply = render(request, Refusal(KINDS[fault.kind], message), exchange.id)
     observe_own(exchange, reply)
     stream.conclude(fault.outcome, message)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 HeaderPair = tuple[bytes, bytes]
 
+REQUEST_ID = b"x-turnlog-request-id"
+"""The one header this gateway adds, last, to every answer: the id the exchange has in the history and in the log."""
+
 
 class Reply(HttpResponseBase):
     """Status, header pairs with lower-case names, body. Sent as they are; nothing is added."""

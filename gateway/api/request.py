@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import uuid_utils
 from django.http import HttpRequest
 
 from gateway.dialects.names import Dialect
 
 if TYPE_CHECKING:
+    from gateway.api.relay import Facts
     from gateway.api.runtime import Runtime
     from gateway.api.streaming import ExchangeStream
 
@@ -43,7 +45,9 @@ class GatewayRequest(HttpRequest):
         self.META = {}
         self.COOKIES = {}
         self.dialect: Dialect = Dialect.ANTHROPIC
+        self.facts: Facts | None = None
         self.stream: ExchangeStream | None = None
+        self._identity: uuid_utils.UUID | None = None
         self.client_gone = False
         self.client_stalled = False
         self.waiting_since = 0.0
@@ -51,6 +55,21 @@ class GatewayRequest(HttpRequest):
         self._receive = receive
         self._task: asyncio.Task[Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
+
+    def identity(self) -> uuid_utils.UUID:
+        """The request's UUIDv7, made when it is first asked for: for a relayed request at its admission, whose time the
+        id then carries."""
+        if self._identity is None:
+            self._identity = uuid_utils.uuid7()
+            self.scope["turnlog.request_id"] = str(self._identity)
+        return self._identity
+
+    @property
+    def id_text(self) -> str:
+        """The id as it stands in the answer's header, in the log and in the history."""
+        self.identity()
+        text: str = self.scope["turnlog.request_id"]
+        return text
 
     @property
     def target(self) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Self
 
+from gateway.api.failure_log import log_failed_forward
 from gateway.dialects.errors import encode_stream_error
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Outcome
@@ -87,6 +88,7 @@ class ExchangeStream:
         """The answer broke. A silent provider is told to the client as an event where that is possible; then, and in
         all other cases at once, the connection is cut."""
         self.broken = True
+        log_failed_forward(self.request, failure, self.exchange.elapsed_us())
         silent = isinstance(failure, BodyTimedOut)
         self.conclude(Outcome.UPSTREAM_STALLED if silent else Outcome.UPSTREAM_ABORTED, str(failure))
         if not (silent and self._events):

@@ -41,6 +41,12 @@ class _Fields(msgspec.Struct):
     max_output_tokens: msgspec.Raw = _ABSENT
 
 
+class _EnvelopeFields(_Fields):
+    thinking: msgspec.Raw = _ABSENT
+    reasoning: msgspec.Raw = _ABSENT
+    reasoning_effort: msgspec.Raw = _ABSENT
+
+
 class _AllFields(_Fields):
     messages: msgspec.Raw = _ABSENT
     input: msgspec.Raw = _ABSENT
@@ -63,6 +69,8 @@ class Envelope:
     stream: bool | None = None
     max_tokens: int | None = None
     """Whichever of its three spellings the body uses."""
+    has_thinking: bool = False
+    """Thinking is asked for: `thinking` that is not disabled, `reasoning` or `reasoning_effort`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +99,10 @@ class RequestFacts:
 
 def read_envelope(body: bytes) -> Envelope:
     """The facts policy decides by. Never raises. Of a key said twice the last counts, as for the providers."""
-    fields = _read(_Fields, body)
-    return Envelope() if fields is None else Envelope(_text(fields.model), _flag(fields.stream), _limit(fields))
+    fields = _read(_EnvelopeFields, body)
+    if fields is None:
+        return Envelope()
+    return Envelope(_text(fields.model), _flag(fields.stream), _limit(fields), _thinks(fields))
 
 
 def read_facts(dialect: Dialect, body: bytes) -> RequestFacts:
@@ -134,6 +144,11 @@ def _read_key(key: bytes) -> str | None:
         return msgspec.json.decode(key, type=str)
     except ValueError:
         return None
+
+
+def _thinks(fields: _EnvelopeFields) -> bool:
+    asked = [raw for raw in (fields.thinking, fields.reasoning, fields.reasoning_effort) if raw is not _ABSENT]
+    return any(bytes(raw) != b"null" and b'"disabled"' not in bytes(raw) for raw in asked)
 
 
 def _value(raw: msgspec.Raw) -> Any:
@@ -208,13 +223,15 @@ def _codex_ids(metadata: Any) -> dict[str, str | None]:
     if not is_object(metadata):
         return {}
     turn = _nested(text_or_none(metadata.get("x-codex-turn-metadata")))
+    parent = _said(metadata, "x-codex-parent-thread-id", "parent_thread_id")
     return {
         "session_id": _said(metadata, "session_id") or _said(turn, "session_id"),
         "thread_id": _said(metadata, "thread_id") or _said(turn, "thread_id"),
         "turn_id": _said(metadata, "turn_id") or _said(turn, "turn_id"),
         "window_id": _said(metadata, "x-codex-window-id", "window_id") or _said(turn, "window_id"),
-        "parent_thread_id": _said(metadata, "x-codex-parent-thread-id", "parent_thread_id"),
-        "agent_name": _said(metadata, "x-openai-subagent") or _said(turn, "agent_name"),
+        "parent_thread_id": parent,
+        # The main agent has a name in the turn metadata too; only a subagent's is meant.
+        "agent_name": _said(metadata, "x-openai-subagent") or (_said(turn, "agent_name") if parent else None),
     }
 
 

@@ -21,6 +21,7 @@ import structlog
 
 from gateway.history.writer import ExchangeRows, HistoryWriter
 from gateway.recording.assemble import assemble, pack_frames, read_frames
+from gateway.recording.completed_log import log_completed
 from gateway.recording.failpoints import armed, hit
 from gateway.recording.ledger import Ledger
 from gateway.recording.open_files import OpenFiles
@@ -146,6 +147,7 @@ class BatchStore:
             self._store_or_split(fresh[:middle])
             self._store_or_split(fresh[middle:])
             return
+        log_completed([rows for _, rows in fresh])
         for item, _ in fresh:
             self._settle(item)
 
@@ -169,14 +171,14 @@ class BatchStore:
         with self._connection.transaction():
             if self._ledger.add_dead_letter(item.id, clean(reason), clean(detail), suspect.tries, frames):
                 self._ledger.add(item.segment(), accepted=item.accepted(), dead=1)
-        log.error("exchange could not be stored; it is a dead letter now", id=str(item.id), reason=reason)
+        log.error("exchange could not be stored; it is a dead letter now", request_id=str(item.id), reason=reason)
         self._settle(item)
 
     def _frames_of(self, item: Finished) -> bytes:
         try:
             return pack_frames(item.tracked.exchange_id, read_frames(item.tracked, self._files))
         except OSError as error:
-            log.warning("frames of a dead letter cannot be read", id=str(item.id), error=str(error))
+            log.warning("frames of a dead letter cannot be read", request_id=str(item.id), error=str(error))
             return b""
 
     def _suspect(self, item: Finished, error: Exception) -> None:
@@ -186,7 +188,7 @@ class BatchStore:
         if suspect.tries >= MOST_TRIES:
             suspect.due = 0.0
         suspect.error = f"{type(error).__name__}: {error}"
-        log.warning("exchange not stored", id=str(item.id), tries=suspect.tries, error=suspect.error)
+        log.warning("exchange not stored", request_id=str(item.id), tries=suspect.tries, error=suspect.error)
 
     def _settle(self, item: Finished) -> None:
         self._suspects.pop(item.id, None)

@@ -102,7 +102,7 @@ class Recorder:
             except SpoolRefusal as refusal:
                 self._drop(exchange, refusal.reason)
             except Exception:
-                self.note_fault("admit")
+                self.note_fault("admit", exchange)
                 self._drop(exchange, "fault")
         else:
             exchange.lost = "disabled"
@@ -140,7 +140,7 @@ class Recorder:
             try:
                 deltas.append(exchange.take())
             except Exception:
-                self.note_fault("flush")
+                self.note_fault("flush", exchange)
                 self.mark(exchange)
         self.spool.submit(deltas)
 
@@ -154,10 +154,10 @@ class Recorder:
         self._in_flight -= 1
         self.counters.slots[Slot.IN_FLIGHT] = self._in_flight
 
-    def note_fault(self, where: str) -> None:
+    def note_fault(self, where: str, exchange: Exchange) -> None:
         with suppress(Exception):
             self.counters.add(Slot.FAULTS)
-            log.exception("recorder fault", where=where)
+            log.exception("recorder fault", where=where, request_id=exchange.id_text)
 
     def redacted(self, headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         return self._redactor.headers(headers)
@@ -328,4 +328,4 @@ class Exchange:
     def _fault(self, where: str) -> None:
         with suppress(Exception):
             self.lost = self.lost or "recorder_fault"
-            self._recorder.note_fault(where)
+            self._recorder.note_fault(where, self)

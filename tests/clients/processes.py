@@ -57,14 +57,15 @@ def provider(directory: Path) -> Iterator[Provider]:
     log = directory / "provider.jsonl"
     command = [sys.executable, "-m", "tests.upstream", "--port", "0", "--log", str(log)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         found = re.search(r"http://\S+", process.stdout.readline())
         assert found, "the provider did not say where it listens"
         yield Provider(found[0], log)
     finally:
         process.terminate()
         process.wait(10)
+        process.stdout.close()
 
 
 @dataclass

@@ -239,7 +239,7 @@ def test_headers_without_end_are_bounded(web: WebProcess) -> None:
 def test_gateway_paths_carry_no_page_middleware(web: WebProcess) -> None:
     answer = ask(web, "GET", "/livez")
     names = {name for name, _ in answer.pairs}
-    assert names == {b"content-type", b"content-length", b"cache-control"}
+    assert names == {b"content-type", b"content-length", b"cache-control", b"x-turnlog-request-id"}
 
 
 def test_pages_are_served_beside_the_gateway(web: WebProcess) -> None:

@@ -73,6 +73,8 @@ def serve(listeners: list[socket.socket], *, announce: bool) -> None:
 
 def refuse_open_mode(listeners: Sequence[socket.socket]) -> None:
     """Open mode relays for whoever can connect: on an address others can reach it must be asked for."""
+    if "gateway" not in settings.TURNLOG.roles:
+        return
     reachable = [name for name in addresses_of(listeners) if not name.startswith(LOOPBACK)]
     if not reachable or settings.TURNLOG.allow_open or keyed_by_environment() or keyed_by_rows():
         return

@@ -78,3 +78,9 @@ def test_an_answers_hop_by_hop_headers_are_dropped_whatever_their_case() -> None
         (b"Set-Cookie", b"b=2"),
     ]
     assert inbound_headers(pairs) == [pairs[0], pairs[5], pairs[6]]
+
+
+def test_a_length_beside_chunks_is_not_passed_on() -> None:
+    pairs = [(b"Content-Length", b"7"), (b"Transfer-Encoding", b"chunked"), (b"X-A", b"1")]
+    assert inbound_headers(pairs) == [(b"X-A", b"1")]
+    assert inbound_headers(pairs[:1]) == pairs[:1]

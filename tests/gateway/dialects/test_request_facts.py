@@ -26,6 +26,11 @@ DEEP = b"[" * 200_000 + b"]" * 200_000
 ENVELOPES = {
     "all three": (b'{"model":"m","stream":true,"max_tokens":5}', Envelope("m", True, 5)),
     "stream false is not absent": (b'{"stream":false}', Envelope(None, False, None)),
+    "thinking": (b'{"thinking":{"type":"adaptive"}}', Envelope(has_thinking=True)),
+    "thinking that is disabled": (b'{"thinking":{"type":"disabled"}}', Envelope()),
+    "thinking that is null": (b'{"thinking":null,"reasoning":null}', Envelope()),
+    "reasoning, as OpenAI says it": (b'{"reasoning":{"effort":"low"}}', Envelope(has_thinking=True)),
+    "reasoning in a body that must be scanned": (b'{"x":NaN,"reasoning_effort":"low"}', Envelope(has_thinking=True)),
     "zero tokens are not absent": (b'{"max_tokens":0}', Envelope(None, None, 0)),
     "the chat spelling of the limit": (b'{"max_completion_tokens":6}', Envelope(None, None, 6)),
     "the responses spelling of the limit": (b'{"max_output_tokens":7}', Envelope(None, None, 7)),
@@ -246,6 +251,11 @@ FACTS: dict[str, tuple[Dialect, dict[str, Any], RequestFacts]] = {
             },
         },
         RequestFacts(None, None, None, 0, 0, None, "s", "t", "u", "t:1", "p", "review"),
+    ),
+    "the main agent of Codex, whose name is no subagent's": (
+        Dialect.RESPONSES,
+        {"client_metadata": {"x-codex-turn-metadata": '{"session_id":"s","agent_name":"/root"}'}},
+        RequestFacts(tool_count=0, session_id="s"),
     ),
     "ids only in the turn metadata": (
         Dialect.RESPONSES,
