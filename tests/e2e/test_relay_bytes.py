@@ -173,7 +173,7 @@ def test_no_content_has_no_body_and_keeps_the_connection(web: WebProcess, provid
 
 
 def raw_scenario(head: bytes) -> Pairs:
-    return [*KEY, (b"x-scenario", b"raw;data=" + base64.b64encode(head))]
+    return [*KEY, (b"x-scenario", b"raw;end=stay;data=" + base64.b64encode(head))]
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 304)])
