@@ -1,15 +1,22 @@
 # What a person types. Each target does its own set-up; the work is in scripts/ and manage.py.
 .POSIX:
-.PHONY: help setup run test check clean
+.PHONY: help setup run test check bench examples faults soak clean
 
 PYTHON =
 TESTS =
+BENCH =
+FAULTS =
+SOAK =
 BIN = .venv/bin/python
 
 help: ## say what there is
 	@echo 'make run     start everything on this machine: PostgreSQL, the gateway, the pages'
 	@echo 'make test    run the tests (make test TESTS="tests/gateway -k name" runs some)'
 	@echo 'make check   format, lint, types, import contracts, dead code, spelling, migrations'
+	@echo 'make bench   measure speed beside nginx and a bare relay (make bench BENCH=--quick for a short one)'
+	@echo 'make examples  run all of examples/ against a fake provider; needs curl and Node'
+	@echo 'make faults  break things around a running gateway: docs/reliability.md (make faults FAULTS="--quick R-02" for some)'
+	@echo 'make soak    20 minutes of mixed traffic and faults (make soak SOAK="--minutes 3" for less)'
 	@echo 'make setup   make .venv; the other targets do it by themselves'
 	@echo 'make clean   remove .venv and caches; the data in .turnlog stays'
 	@echo 'Settings are TURNLOG_... variables; make run prints them all. PYTHON=... names the Python to use.'
@@ -25,6 +32,18 @@ test: setup
 
 check: setup
 	@exec sh scripts/check
+
+bench: setup
+	@exec $(BIN) -m bench $(BENCH)
+
+examples: setup
+	@exec $(BIN) -m tests.examples
+
+faults: setup
+	@exec $(BIN) -m tests.faults $(FAULTS)
+
+soak: setup
+	@exec $(BIN) -m tests.faults.soak $(SOAK)
 
 clean:
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
