@@ -33,6 +33,7 @@ from gateway.recording.counters import Counters, Slot
 from gateway.recording.failpoints import armed, hit
 from gateway.recording.frames import Kind, checksum_seed, encode_head
 from gateway.recording.records import BodyPatch, End, Progress, ResponseHead
+from gateway.recording.reserve import Reserve
 from gateway.recording.segment_file import SegmentFile
 from gateway.recording.series import create_series, frames_path, spool_bytes, spool_host, stubs_path
 
@@ -151,6 +152,8 @@ class Spool:
         self._on_disk = 0
         self._looked_after = 0.0
         self._waiting: list[Delta] = []
+        self._reserve = Reserve()
+        self._has_made_way = False
 
     def open(self) -> None:
         """Make the series and start the writer; blocking. When there is no room yet, it is tried again every second."""
@@ -282,12 +285,29 @@ class Spool:
         elif self.refusal is None and full:
             self.refusal = "spool_full"
             log.warning("history cannot be kept", reason="spool_full", bytes=self._on_disk)
+        if self.refusal == "disk_full":
+            self._make_way(now)
         # A new segment, because the bound that was met may be that of one file.
         if self.refusal in ("disk_full", "fault") and self._has_room() and self._rotate(now):
             self.refusal = "spool_full" if full else None
             log.info("history is kept again")
+        if self.refusal is None and self.directory is not None:
+            self._has_made_way = False
+            with contextlib.suppress(OSError):
+                self._reserve.keep(self.directory)
         if self._waiting:
             self._write([])
+
+    def _make_way(self, now: float) -> None:
+        """Close the segment the disk may be full of, and write the ends of its exchanges, so that it can be emptied."""
+        self._reserve.spend()
+        self._has_made_way = self._has_made_way or self._rotate(now)
+        if self._frames is None:
+            return
+        for delta in self._waiting:
+            delta.settle()
+        whole, _ = self._frames.append_frames([delta.frame(self._seed) for delta in self._waiting])
+        del self._waiting[:whole]
 
     def _has_room(self) -> bool:
         if self.directory is None:
