@@ -1,6 +1,6 @@
 # What a person types. Each target does its own set-up; the work is in scripts/ and manage.py.
 .POSIX:
-.PHONY: help setup run test check bench examples faults soak clean
+.PHONY: help setup run test check bench examples clients faults soak clean
 
 PYTHON =
 TESTS =
@@ -15,6 +15,7 @@ help: ## say what there is
 	@echo 'make check   format, lint, types, import contracts, dead code, spelling, migrations'
 	@echo 'make bench   measure speed beside nginx and a bare relay (make bench BENCH=--quick for a short one)'
 	@echo 'make examples  run all of examples/ against a fake provider; needs curl and Node'
+	@echo 'make clients compare the real Claude Code and Codex with and without the gateway; needs npm'
 	@echo 'make faults  break things around a running gateway: docs/reliability.md (make faults FAULTS="--quick R-02" for some)'
 	@echo 'make soak    20 minutes of mixed traffic and faults (make soak SOAK="--minutes 3" for less)'
 	@echo 'make setup   make .venv; the other targets do it by themselves'
@@ -38,6 +39,9 @@ bench: setup
 
 examples: setup
 	@exec $(BIN) -m tests.examples
+
+clients: setup
+	@exec $(BIN) -m tests.clients
 
 faults: setup
 	@exec $(BIN) -m tests.faults $(FAULTS)

@@ -32,10 +32,10 @@ from bench.workloads import Workload, many_streams, workloads
 CACHE = ROOT / ".cache" / "bench"
 PEERS = """
 peers (start them beside; give both the same fake provider by --upstream-port):
-  LiteLLM, from PyPI:  python -m venv /tmp/l && /tmp/l/bin/pip install 'litellm[proxy]'
+  LiteLLM, from PyPI:  python -m venv litellm && litellm/bin/pip install 'litellm[proxy]'
     a config.yaml with  model_list: [{model_name: "*", litellm_params: {model: "anthropic/*",
     api_base: "http://127.0.0.1:PORT", api_key: x}}]
-    LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY=true /tmp/l/bin/litellm --config config.yaml --port 4000
+    LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY=true litellm/bin/litellm --config config.yaml --port 4000
     --peer litellm=http://127.0.0.1:4000
   Claude Code Router, from npm:  npx @musistudio/claude-code-router start  with a provider in its config whose
     api_base_url is http://127.0.0.1:PORT/v1/messages        --peer ccr=http://127.0.0.1:3456

@@ -1,6 +1,7 @@
-"""Where others can reach it, Turnlog starts with real secrets only, which only their owner can read.
+"""In production Turnlog starts with real secrets only, which only their owner can read.
 
-Production is an address other than loopback, a public name in TURNLOG_ALLOWED_HOSTS, or TURNLOG_BEHIND_TLS. Files below
+Production is what says so: a public name in TURNLOG_ALLOWED_HOSTS, or TURNLOG_BEHIND_TLS. An address other than
+loopback alone does not: that is also how a gateway is tried out in a container or a home network. Files below
 `/run/secrets` and `/var/run/secrets` are exempt from the look at permissions: container engines mount secrets there
 readable by all, and nobody but the container's own processes is there to read them.
 """
@@ -28,11 +29,11 @@ MOUNTED = (Path("/run/secrets"), Path("/var/run/secrets"))
 
 def is_production(environment: Environment) -> bool:
     public = [name for name in environment.allowed_hosts if name not in (*LOOPBACK_HOSTS, "[::1]")]
-    return environment.behind_tls or bool(public) or not environment.listens_on_loopback
+    return environment.behind_tls or bool(public)
 
 
 def check_production(environment: Environment) -> None:
-    """Raises WrongEnvironment with every weak secret and its mend. Nothing is asked where only this machine calls."""
+    """Raises WrongEnvironment with every weak secret and its mend. Elsewhere nothing is asked."""
     if is_production(environment) and (problems := [*weak_secrets(environment), *readable_files(environment)]):
         raise WrongEnvironment("\n".join(problems))
 

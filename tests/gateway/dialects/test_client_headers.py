@@ -80,7 +80,7 @@ def test_the_hints_of_claude_code() -> None:
 
 
 def test_a_subagent_of_codex_keeps_its_name_and_its_parent() -> None:
-    turn = json.dumps({"session_id": "s", "turn_id": "u", "agent_name": "/root/x"}).encode()
+    turn = json.dumps({"session_id": "s", "turn_id": "u", "agent_name": "/lead/x"}).encode()
     headers = [
         (b"session-id", b"s"),
         (b"thread-id", b"t"),
@@ -90,7 +90,7 @@ def test_a_subagent_of_codex_keeps_its_name_and_its_parent() -> None:
     facts = read_client([*headers, (b"x-openai-subagent", b"review")])
     assert (facts.session_id, facts.thread_id, facts.turn_id) == ("s", "t", "u")
     assert (facts.agent_id, facts.parent_agent_id) == ("review", "p")
-    assert read_client(headers).agent_id == "/root/x"
+    assert read_client(headers).agent_id == "/lead/x"
     assert read_client(headers[:2] + headers[3:]).agent_id is None, "the main agent has a name too"
 
 
