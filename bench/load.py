@@ -100,7 +100,8 @@ def sample(result: dict[str, float], workload: Workload, used: float | None, tra
         requests=int(result["requests"]),
         errors=int(result["errors"]),
         events=int(result["events"]),
-        rate=units / result["seconds"],
+        # No time has passed when the only request failed within a tick of the clock.
+        rate=units / result["seconds"] if result["seconds"] else 0.0,
         first_p50=result["first_p50"] / 1e6,
         first_p99=result["first_p99"] / 1e6,
         delay_p50=result["delay_p50"] / 1e6,
