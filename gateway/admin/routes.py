@@ -6,14 +6,22 @@ from django import forms
 from django.contrib import admin
 
 from gateway.admin.site import ModelAdmin
-from gateway.admin.theme import ModelForm
+from gateway.admin.theme import CheckboxesWidget, ModelForm
+from gateway.dialects.names import Shortcut
 from gateway.models import ModelRoute
 
 
 class RouteForm(ModelForm[ModelRoute]):
+    shortcuts = forms.MultipleChoiceField(
+        required=False,
+        choices=[(shortcut.value, shortcut.value) for shortcut in Shortcut],
+        widget=CheckboxesWidget(),
+        help_text="Housekeeping calls of Claude Code that the gateway answers by itself; recorded as synthetic.",
+    )
+
     class Meta:
         model = ModelRoute
-        fields = ("match", "provider", "model", "position", "enabled")
+        fields = ("match", "provider", "model", "position", "enabled", "demote", "shortcuts")
         help_texts = {
             "match": "A model name, or a pattern: * stands for any text, ? for one character. An exact name wins.",
             "position": "Among patterns the lowest is tried first.",

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from django.contrib.admin import TabularInline
     from django.contrib.admin.widgets import AdminTextInputWidget as TextWidget
+    from django.forms import CheckboxSelectMultiple as CheckboxesWidget
     from django.forms import ModelForm
     from django.forms import PasswordInput as PasswordWidget
 else:
     from django.forms import ModelForm as PlainModelForm
     from unfold.admin import TabularInline as ThemedTabularInline
+    from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget as CheckboxesWidget
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordWidget
     from unfold.widgets import UnfoldAdminTextInputWidget as TextWidget
 
@@ -28,4 +30,4 @@ else:
             return cls
 
 
-__all__ = ["ModelForm", "PasswordWidget", "TabularInline", "TextWidget"]
+__all__ = ["CheckboxesWidget", "ModelForm", "PasswordWidget", "TabularInline", "TextWidget"]

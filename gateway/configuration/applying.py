@@ -143,6 +143,8 @@ class Application:
             "model": spec.model,
             "position": spec.position,
             "enabled": spec.enabled,
+            "demote": spec.demote,
+            "shortcuts": list(spec.shortcuts),
         }
         self.set_row(ModelRoute, "route", {"match": spec.match}, values)
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from gateway.configuration.sealing import Unreadable, unseal
-from gateway.dialects.names import ProviderDialect
+from gateway.dialects.names import ProviderDialect, Shortcut
 from gateway.models import ApiKey, ConfigurationVersion, ModelRoute, Provider
 from gateway.policy.addresses import normal_address
 from gateway.policy.routing import is_pattern
@@ -84,12 +84,17 @@ def build_routes() -> tuple[dict[str, RouteEntry], tuple[RouteEntry, ...]]:
     exact: dict[str, RouteEntry] = {}
     patterns: list[RouteEntry] = []
     for row in ModelRoute.objects.filter(enabled=True).select_related("provider").order_by("position", "match"):
-        entry = RouteEntry(row.match, row.provider.name, row.model)
+        entry = route_entry(row)
         if is_pattern(row.match):
             patterns.append(entry)
         else:
             exact[row.match] = entry
     return exact, tuple(patterns)
+
+
+def route_entry(row: ModelRoute) -> RouteEntry:
+    known = frozenset(shortcut for shortcut in Shortcut if shortcut.value in row.shortcuts)
+    return RouteEntry(row.match, row.provider.name, row.model, demote=row.demote, shortcuts=known)
 
 
 def build_callers(keys: list[ApiKey]) -> dict[bytes, Caller]:

@@ -4,7 +4,7 @@ providers:
   - {name: anthropic, dialect: anthropic, address: https://api.anthropic.com,
      credentials: [{name: main, secret_env: ANTHROPIC_API_KEY}]}
 routes:
-  - {match: claude-*, provider: anthropic, model: claude-sonnet-4-5, position: 10}
+  - {match: claude-*, provider: anthropic, model: claude-sonnet-4-5, position: 10, demote: true, shortcuts: [quota]}
 teams: [{name: search}]
 api_keys:
   - {name: ci, team: search, key_env: CI_TURNLOG_KEY}
@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from gateway.dialects.names import ProviderDialect
+from gateway.dialects.names import ProviderDialect, Shortcut
 from gateway.policy.addresses import normal_address
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -59,6 +59,8 @@ class RouteSpec:
     model: str = ""
     position: int = 100
     enabled: bool = True
+    demote: bool = False
+    shortcuts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,13 @@ def address(_: Reader, node: yaml.Node) -> str:
     return normal_address(str(scalar(node)))
 
 
+def shortcuts(reader: Reader, node: yaml.Node) -> tuple[str, ...]:
+    found = [str(item.value) for item in reader.items(node, "shortcuts")]
+    if set(found) - set(Shortcut):
+        raise ValueError(f"needs a list of {', '.join(Shortcut)}")
+    return tuple(sorted(set(found)))
+
+
 def digest(_: Reader, node: yaml.Node) -> str:
     value = str(node.value)
     if not re.fullmatch(r"[0-9a-f]{64}", value):
@@ -258,6 +267,8 @@ ROUTE_FIELDS = {
     "model": Field(optional_text),
     "position": Field(position),
     "enabled": Field(flag),
+    "demote": Field(flag),
+    "shortcuts": Field(shortcuts),
 }
 TEAM_FIELDS = {"name": Field(name, required=True)}
 API_KEY_FIELDS = {

@@ -33,13 +33,14 @@ def provider_entry(row: Provider) -> dict[str, Any]:
 
 
 def route_entry(row: ModelRoute) -> dict[str, Any]:
+    switches = {"demote": row.demote, "shortcuts": sorted(row.shortcuts)}
     return {
         "match": row.match,
         "provider": row.provider.name,
         "model": row.model,
         "position": row.position,
         "enabled": row.enabled,
-    }
+    } | {name: value for name, value in switches.items() if value}
 
 
 def api_key_entry(row: ApiKey) -> dict[str, Any]:

@@ -25,6 +25,21 @@ class ProviderDialect(StrEnum):
     OPENAI = "openai"
 
 
+class Shortcut(StrEnum):
+    """A housekeeping call of Claude Code that the gateway may answer by itself, where a route allows it."""
+
+    QUOTA = "quota"
+    """The one-token probe of the quota at start."""
+    PREFIX = "prefix"
+    """Which prefix a shell command has, asked before it is run."""
+    TITLE = "title"
+    """A title for the conversation."""
+    SUGGESTION = "suggestion"
+    """What the user might type next."""
+    FILEPATHS = "filepaths"
+    """Which files a command's output named."""
+
+
 class Outcome(StrEnum):
     """How an exchange ended. `upstream_error`: the provider answered with an error; broken answers are told apart."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
+from gateway.dialects.names import Shortcut
 from gateway.models.providers import Provider
 
 
@@ -18,9 +20,17 @@ class ModelRoute(models.Model):
     model = models.CharField(max_length=200, blank=True, help_text="The model to ask for; empty keeps the caller's")
     position = models.PositiveIntegerField(default=100)
     enabled = models.BooleanField(default=True)
+    demote = models.BooleanField(
+        default=False, help_text="Ask the provider for a stream where the caller wants none, and fold it back"
+    )
+    shortcuts = models.JSONField(default=list, blank=True, help_text="Names of dialects.names.Shortcut")
 
     class Meta:
         ordering = ("position", "match")
 
     def __str__(self) -> str:
         return f"{self.match} → {self.provider.name}" + (f"/{self.model}" if self.model else "")
+
+    def clean(self) -> None:
+        if not isinstance(self.shortcuts, list) or set(map(str, self.shortcuts)) - set(Shortcut):
+            raise ValidationError({"shortcuts": f"Each is one of {', '.join(Shortcut)}."})

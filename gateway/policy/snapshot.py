@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.dialects.names import ProviderDialect
+from gateway.dialects.names import ProviderDialect, Shortcut
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,9 @@ class RouteEntry:
     provider: str
     model: str
     """Empty: the caller's model is kept."""
+    demote: bool = False
+    """A call for a whole answer goes out as one for a stream."""
+    shortcuts: frozenset[Shortcut] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from gateway.configuration.building import build_snapshot, stored_version
 from gateway.configuration.document import WrongDocument, read_document
 from gateway.configuration.sealing import access_key_pepper, unseal
+from gateway.dialects.names import Shortcut
 from gateway.models import ApiKey, Credential, ModelRoute, Provider, Team
 from gateway.policy.keys import digest_key
 
@@ -222,3 +223,15 @@ def test_what_cannot_be_applied_changes_nothing(apply: Apply, document: str, mes
         apply(document + "\nteams: [{name: search}]")
     assert message in str(caught.value)
     assert not Team.objects.exists()
+
+
+def test_a_routes_switches_are_applied_and_exported(apply: Apply) -> None:
+    apply("routes: [{match: claude-*, provider: anthropic, demote: true, shortcuts: [title, quota]}]")
+    (route,) = build_snapshot({}).pattern_routes
+    assert route.demote
+    assert route.shortcuts == {Shortcut.QUOTA, Shortcut.TITLE}
+    before = exported()
+    assert apply(before) == apply(before)
+    assert "shortcuts:\n  - quota\n  - title\n" in before
+    with pytest.raises(WrongDocument, match=r"line 1: shortcuts: needs a list of quota, prefix"):
+        read_document("routes: [{match: x, provider: anthropic, shortcuts: [magic]}]")
