@@ -25,7 +25,7 @@ GROUPS = (
             ("API keys", "vpn_key", "gateway.apikey"),
         ),
     ),
-    ("People", (("Users", "person", "auth.user"),)),
+    ("People", (("Users", "person", "auth.user"), ("Members", "badge", "gateway.member"))),
 )
 
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from gateway.admin.site import ModelAdmin
 from gateway.admin.theme import ModelForm
 from gateway.configuration.applying import digest_and_hint
-from gateway.models import ApiKey, Team
+from gateway.models import ApiKey, Member, Team
 from gateway.policy.keys import generate_key
 
 
@@ -20,14 +20,24 @@ class TeamAdmin(ModelAdmin[Team]):
     search_fields = ("name",)
 
 
+@admin.register(Member)
+class MemberAdmin(ModelAdmin[Member]):
+    list_display = ("user", "team", "role")
+    list_filter = ("role", "team")
+    list_select_related = ("user", "team")
+    search_fields = ("user__username", "team__name")
+    autocomplete_fields = ("user", "team")
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin[ApiKey]):
     list_display = ("name", "team", "hint", "enabled", "expires_at", "created_at")
     list_filter = ("team", "enabled")
     list_select_related = ("team",)
     search_fields = ("name",)
-    fields = ("name", "team", "hint", "enabled", "expires_at", "created_at")
+    fields = ("name", "team", "owner", "hint", "enabled", "expires_at", "created_at")
     readonly_fields = ("hint", "created_at")
+    autocomplete_fields = ("team", "owner")
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm[ApiKey], change: bool) -> None:
         key = None if change else generate_key()

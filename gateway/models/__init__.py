@@ -1,4 +1,4 @@
-from gateway.models.access import ApiKey, Team
+from gateway.models.access import ApiKey, Member, Team
 from gateway.models.configuration import ConfigurationVersion
 from gateway.models.ledger import DeadLetter, SpoolSegment, SpoolTotal
 from gateway.models.providers import Credential, Provider
@@ -13,6 +13,7 @@ __all__ = [
     "Credential",
     "DeadLetter",
     "HeaderRecord",
+    "Member",
     "ModelRoute",
     "Provider",
     "RateLimitSample",

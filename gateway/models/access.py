@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 
 from gateway.models.providers import NAME_VALIDATOR
@@ -19,11 +20,42 @@ class Team(models.Model):
         return self.name
 
 
+class Member(models.Model):
+    """A person's place: in one team, or in none, which for ops and admins means all."""
+
+    class Role(models.TextChoices):
+        MEMBER = "member", "member: sees the team's requests"
+        LEAD = "lead", "lead: sees them and manages the team's keys"
+        OPS = "ops", "ops: changes the configuration, sees figures, no prompts and answers"
+        ADMIN = "admin", "admin: everything"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, null=True, blank=True, related_name="members")
+    role = models.CharField(max_length=8, choices=Role.choices, default=Role.MEMBER)
+
+    class Meta:
+        ordering = ("user__username", "team__name")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "team"], nulls_distinct=False, name="member_once_per_team")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user.get_username()}: {self.role}" + (f" of {self.team}" if self.team else "")
+
+
 class ApiKey(models.Model):
     """A key that opens the gateway. It is shown once; only its keyed digest is stored."""
 
     name = models.CharField(max_length=64, unique=True, validators=[NAME_VALIDATOR])
     team = models.ForeignKey(Team, on_delete=models.SET_NULL, null=True, blank=True, related_name="api_keys")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="api_keys",
+        help_text="The person whose requests it makes; empty for a service",
+    )
     digest = models.BinaryField(unique=True, editable=False, help_text="HMAC-SHA256 of the key")
     hint = models.CharField(
         max_length=16, editable=False, blank=True, help_text="Its beginning and last four characters"
