@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('gateway', '0002_configuration_triggers'),
+        ('gateway', '0003_route_switches'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
