@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from gateway.history.present import REQUEST_KEYS, RESPONSE_KEYS, detail_object, list_row
 from gateway.history.store import NotInHistory
+from gateway.history.visibility import EVERYTHING, Sight
 from gateway.models import RequestLog
 
 FILTERS = {
@@ -28,8 +29,8 @@ FILTERS = {
 
 
 def recent(limit: int, before: uuid.UUID | None = None, **filters: Any) -> list[dict[str, Any]]:
-    """Up to `limit` list rows, newest first, older than the id `before`. Filters are the names of FILTERS, and `since`,
-    a datetime; those that are None do not filter."""
+    """Up to `limit` list rows, newest first, older than the id `before`. Filters are the names of FILTERS, and the datetimes
+    `since` and `until`; those that are None do not filter."""
     columns = ["id", "started_at", *REQUEST_KEYS, *(f"response__{key}" for key in RESPONSE_KEYS)]
     rows = matching(**filters)
     if before is not None:
@@ -37,10 +38,19 @@ def recent(limit: int, before: uuid.UUID | None = None, **filters: Any) -> list[
     return [list_row(values) for values in rows.order_by("-id").values(*columns)[:limit]]
 
 
-def matching(*, since: datetime.datetime | None = None, **filters: Any) -> QuerySet[RequestLog]:
-    """Raises KeyError for a filter there is not."""
-    rows = RequestLog.objects.filter(**{FILTERS[name]: value for name, value in filters.items() if value is not None})
-    return rows if since is None else rows.filter(id__gte=first_id_at(since))
+def matching(
+    *,
+    sight: Sight = EVERYTHING,
+    since: datetime.datetime | None = None,
+    until: datetime.datetime | None = None,
+    **filters: Any,
+) -> QuerySet[RequestLog]:
+    """Of what `sight` lets be seen, the rows that match; `until` is excluded. Raises KeyError for a filter there is
+    not."""
+    rows = sight.requests().filter(**{FILTERS[name]: value for name, value in filters.items() if value is not None})
+    if since is not None:
+        rows = rows.filter(id__gte=first_id_at(since))
+    return rows if until is None else rows.filter(id__lt=first_id_at(until))
 
 
 def first_id_at(moment: datetime.datetime) -> uuid.UUID:

@@ -57,6 +57,7 @@ class RequestLog(models.Model):
         managed = True
         ordering = ("-id",)
         verbose_name = "request"
+        permissions = [("view_every_team", "Can read the requests of every team")]
         indexes = [
             models.Index(fields=["outcome", "-id"], name="requestlog_outcome"),
             models.Index(fields=["model", "-id"], name="requestlog_model"),
