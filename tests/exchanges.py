@@ -65,6 +65,7 @@ class Sample:
     gaps_ms: Sequence[int] = ()
     capture: str = "full"
     access_key: str = ""
+    team: str = ""
 
     def recorded(self) -> Recorded:
         body = (
@@ -95,7 +96,7 @@ class Sample:
             dialect=self.dialect,
             provider=provider,
             access_key=self.access_key,
-            team="",
+            team=self.team,
             client_address="127.0.0.1",
             http_version="1.1",
             headers=raw(self.request_headers),
