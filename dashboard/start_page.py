@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -15,6 +15,7 @@ from gateway.admin.request_filter import RequestFilter
 from gateway.admin.request_list import COUNTED, read_page
 from gateway.dialects.names import Outcome
 from gateway.history.queries import first_id_at
+from gateway.history.visibility import visible_to
 from gateway.models import RequestLog
 from gateway.recording.status import Status, read_status
 from proxy_project.embedded.connect import connection_lines
@@ -25,8 +26,9 @@ ROWS_SHOWN = 10
 def add_to_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Called by the admin's theme. A person who may not see requests gets none of it."""
     if request.user.has_perm("gateway.view_requestlog"):
-        page = read_page(RequestLog.objects.all(), RequestFilter(), {}, ROWS_SHOWN)
-        context.update(day=last_day(), newest=page.rows, status=reconciled())
+        visible = visible_to(request.user).requests()
+        page = read_page(visible, RequestFilter(), {}, ROWS_SHOWN)
+        context.update(day=last_day(visible), newest=page.rows, status=reconciled())
         if not page.rows:
             context["connect"] = connection_lines(base_url(request), keyed=asks_for_a_key())
     return context
@@ -40,10 +42,10 @@ def reconciled() -> Status | None:
         return None
 
 
-def last_day() -> dict[str, Any]:
+def last_day(visible: QuerySet[RequestLog]) -> dict[str, Any]:
     """Sums over the newest requests of 24 hours, at most `COUNTED` of them: a start page must stay cheap."""
     since = first_id_at(timezone.now() - timedelta(days=1))
-    newest = RequestLog.objects.filter(id__gte=since).order_by("-id")[:COUNTED]
+    newest = visible.filter(id__gte=since).order_by("-id")[:COUNTED]
     sums: dict[str, Any] = newest.aggregate(
         requests=Count("pk"),
         not_completed=Count("pk", filter=~Q(outcome=Outcome.COMPLETED)),

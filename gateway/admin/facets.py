@@ -12,9 +12,11 @@ from django.db import connection
 from django.db.models import Field
 from psycopg import sql
 
+from gateway.history.visibility import Sight
 from gateway.models import RequestLog
 
 CHOICES_SHOWN = 100
+NEWEST_LOOKED_AT = 10_000
 
 HOPS = sql.SQL(
     """
@@ -37,3 +39,12 @@ def distinct_values(name: str, limit: int = CHOICES_SHOWN) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(query, [limit])
         return [row[0] for row in cursor.fetchall()]
+
+
+def values_seen(name: str, sight: Sight) -> list[Any]:
+    """`distinct_values`; for those who see only some teams, the values of the newest requests they may see."""
+    if sight.teams is None:
+        return distinct_values(name)
+    newest = sight.requests().order_by("-id").values("id")[:NEWEST_LOOKED_AT]
+    values = RequestLog.objects.filter(id__in=newest, **{f"{name}__isnull": False}).order_by(name)
+    return list(values.values_list(name, flat=True).distinct()[:CHOICES_SHOWN])

@@ -30,7 +30,7 @@ def response_of(row: RequestLog) -> ResponseLog | None:
 def neighbours(row: RequestLog) -> Neighbours:
     if not row.session_id:
         return Neighbours()
-    same = RequestLog.objects.filter(session_id=row.session_id).values_list("id", flat=True)
+    same = RequestLog.objects.filter(session_id=row.session_id, team=row.team).values_list("id", flat=True)
     return Neighbours(
         before=same.filter(id__lt=row.id).order_by("-id").first(),
         after=same.filter(id__gt=row.id).order_by("id").first(),

@@ -102,10 +102,10 @@ class RequestFilter:
 def search(rows: QuerySet[RequestLog], text: str) -> QuerySet[RequestLog]:
     """Rows one of whose ids is `text`. The kinds are asked in turn, each by its own index: an OR would use none."""
     identity = as_uuid(text)
-    if identity and RequestLog.objects.filter(id=identity).exists():
+    if identity and rows.filter(id=identity).exists():
         return rows.filter(id=identity)
     for column in ("session_id", "prompt_id"):
-        if RequestLog.objects.filter(**{column: text}).exists():
+        if rows.filter(**{column: text}).exists():
             return rows.filter(**{column: text})
     return rows.filter(id__in=ResponseLog.objects.filter(upstream_request_id=text).values("pk"))
 

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from gateway.admin.facets import distinct_values
+from gateway.admin.facets import values_seen
 from gateway.admin.request_filter import RequestFilter, as_uuid
 from gateway.dialects.names import Outcome
+from gateway.history.visibility import EVERYTHING, Sight
 from gateway.models import RequestLog
 
 ROWS_SHOWN = 50
@@ -93,13 +94,13 @@ def counted(matching: QuerySet[RequestLog]) -> str:
     return f"{COUNTED:,}+" if number > COUNTED else f"{number:,}"
 
 
-def choices(narrowed: RequestFilter) -> dict[str, list[Any]]:
+def choices(narrowed: RequestFilter, sight: Sight = EVERYTHING) -> dict[str, list[Any]]:
     """What each filter offers; a value in force is offered even when no row has it any more."""
     offered = {
         "outcome": [outcome.value for outcome in Outcome],
-        "model": distinct_values("model"),
-        "status": [str(status) for status in distinct_values("status_code")],
-        "client": [client for client in distinct_values("client") if client],
+        "model": values_seen("model", sight),
+        "status": [str(status) for status in values_seen("status_code", sight)],
+        "client": [client for client in values_seen("client", sight) if client],
     }
     for name, values in offered.items():
         chosen = getattr(narrowed, name)

@@ -16,6 +16,7 @@ from gateway.admin.request_list import choices, counted, read_page
 from gateway.admin.request_page import read_request_page
 from gateway.admin.request_raw import raw_response
 from gateway.admin.site import ModelAdmin
+from gateway.history.visibility import visible_to
 from gateway.models import RequestLog
 
 
@@ -43,12 +44,13 @@ class RequestLogAdmin(ModelAdmin[RequestLog]):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         self.require_view(request)
         narrowed = RequestFilter.read(request.GET.dict())
-        matching = narrowed.apply(RequestLog.objects.all())
+        sight = visible_to(request.user)
+        matching = narrowed.apply(sight.requests())
         context = {
             "title": "Requests",
             "narrowed": narrowed,
             "problems": narrowed.problems(),
-            "choices": choices(narrowed),
+            "choices": choices(narrowed, sight),
             "count": counted(matching),
             "page": read_page(matching, narrowed, request.GET.dict()),
             "newest": narrowed.address(),
@@ -67,6 +69,7 @@ class RequestLogAdmin(ModelAdmin[RequestLog]):
 
     def detail_view(self, request: HttpRequest, request_id: UUID) -> TemplateResponse:
         self.require_view(request)
+        self.require_visible(request, request_id)
         context = read_request_page(request_id, request.GET.dict())
         if context is None:
             raise Http404("The history holds no request of this id.")
@@ -74,6 +77,7 @@ class RequestLogAdmin(ModelAdmin[RequestLog]):
 
     def raw_view(self, request: HttpRequest, request_id: UUID, part: str) -> HttpResponse:
         self.require_view(request)
+        self.require_visible(request, request_id)
         response = raw_response(request_id, part)
         if response is None:
             raise Http404("The history holds no such bytes.")
@@ -82,6 +86,11 @@ class RequestLogAdmin(ModelAdmin[RequestLog]):
     def require_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
+
+    def require_visible(self, request: HttpRequest, request_id: UUID) -> None:
+        """Another team's request and one that was never made look the same."""
+        if not visible_to(request.user).requests().filter(id=request_id).exists():
+            raise Http404("The history holds no request of this id.")
 
     def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
         request.current_app = self.admin_site.name

@@ -29,8 +29,8 @@ FILTERS = {
 
 
 def recent(limit: int, before: uuid.UUID | None = None, **filters: Any) -> list[dict[str, Any]]:
-    """Up to `limit` list rows, newest first, older than the id `before`. Filters are the names of FILTERS, and the datetimes
-    `since` and `until`; those that are None do not filter."""
+    """Up to `limit` list rows, newest first, older than the id `before`. Filters are the names of FILTERS, and
+    `since` and `until`, datetimes; those that are None do not filter."""
     columns = ["id", "started_at", *REQUEST_KEYS, *(f"response__{key}" for key in RESPONSE_KEYS)]
     rows = matching(**filters)
     if before is not None:

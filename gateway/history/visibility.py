@@ -31,9 +31,6 @@ class Sight:
             return RequestLog.objects.all()
         return RequestLog.objects.filter(team__in=sorted(self.teams))
 
-    def allows(self, team: str) -> bool:
-        return self.teams is None or team in self.teams
-
 
 EVERYTHING = Sight(None)
 """What the terminal sees: whoever may run a command may read the database."""

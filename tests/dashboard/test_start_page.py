@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from dashboard import start_page
 from gateway.dialects.names import Outcome
+from gateway.history.visibility import EVERYTHING
 from tests.exchanges import Sample, keep
 
 pytestmark = pytest.mark.django_db
@@ -48,19 +49,19 @@ def test_it_sums_the_last_day_and_not_the_day_before() -> None:
             Sample(REQUEST, at=now - timedelta(hours=25)),
         ]
     )
-    day = start_page.last_day()
+    day = start_page.last_day(EVERYTHING.requests())
     assert (day["requests"], day["not_completed"], day["input_tokens"]) == (2, 1, 2_864)
 
 
 def test_unknown_tokens_are_not_summed_to_zero() -> None:
     keep([Sample(REQUEST, chunks=[b"{}"])])
-    assert start_page.last_day()["input_tokens"] is None
+    assert start_page.last_day(EVERYTHING.requests())["input_tokens"] is None
 
 
 def test_it_sums_no_more_than_its_bound(monkeypatch: pytest.MonkeyPatch, admin: Client) -> None:
     monkeypatch.setattr(start_page, "COUNTED", 3)
     keep([Sample(REQUEST) for _ in range(5)])
-    day = start_page.last_day()
+    day = start_page.last_day(EVERYTHING.requests())
     assert (day["requests"], day["capped"]) == (3, True)
 
 

@@ -18,8 +18,8 @@ from gateway.admin.request_list import COLUMNS, ROWS_SHOWN, choices, counted, re
 from gateway.dialects.names import Outcome
 from gateway.history.partitions import ensure_partitions
 from gateway.history.queries import first_id_at
-from gateway.models import RequestLog, ResponseLog
-from tests.exchanges import Sample, keep, keep_one, new_id
+from gateway.models import Member, RequestLog, ResponseLog, Team
+from tests.exchanges import Sample, keep, keep_one, message_stream, new_id
 
 pytestmark = pytest.mark.django_db
 
@@ -298,5 +298,25 @@ def test_it_is_read_only_and_for_those_who_may_see_it(admin: Client) -> None:
         assert other.get(path).status_code == 403
         assert Client().get(path).status_code == 302
     stranger.user_permissions.add(Permission.objects.get(codename="view_requestlog"))
+    assert other.get(LIST).status_code == 200
+    for path in paths[1:]:
+        assert other.get(path).status_code == 404
+    stranger.user_permissions.add(Permission.objects.get(codename="view_every_team"))
     for path in paths[:3]:
         assert other.get(path).status_code == 200
+
+
+def test_a_member_sees_the_teams_requests_and_no_trace_of_the_others() -> None:
+    red, blue = keep(
+        Sample({"model": f"asked-{team}"}, message_stream("Hi", model=f"m-{team}"), team=team)
+        for team in ("red", "blue")
+    )
+    member = User.objects.create_user("ada", password="x", is_staff=True)
+    member.user_permissions.add(Permission.objects.get(codename="view_requestlog"))
+    Member.objects.create(user=member, team=Team.objects.create(name="red"), role=Member.Role.MEMBER)
+    client = Client()
+    client.force_login(member)
+    for page in (LIST, f"{LIST}?q={blue}", "/admin/"):
+        assert "blue" not in client.get(page).content.decode(), page
+    assert client.get(f"{LIST}{blue}/").status_code == 404
+    assert "m-red" in client.get(f"{LIST}{red}/").content.decode()
