@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.history.store import Damaged, NotInHistory
-from gateway.management.history import reading
+from gateway.management.history import exporting, reading
 
-ACTIONS = {action.name: action for action in (*reading.ACTIONS,)}
+ACTIONS = {action.name: action for action in (*reading.ACTIONS, *exporting.ACTIONS)}
 
 
 class Command(BaseCommand):
