@@ -196,6 +196,9 @@ class Environment:
     )
     spool_max_bytes: int = setting(4096 * MIB, parse_count, help="bound on what waits on disk for Postgres")
     max_request_bytes: int = setting(64 * MIB, parse_count, help="largest request body")
+    max_memory_bytes: int = setting(
+        0, parse_int, help="memory of a web process, new requests get 503 from 80 % on; 0: what the system allows"
+    )
     connect_timeout: float = setting(10.0, parse_seconds, help="seconds to reach a provider")
     header_timeout: float = setting(600.0, parse_seconds, help="seconds until a provider's answer begins")
     idle_timeout: float = setting(300.0, parse_seconds, help="seconds of silence within an answer")

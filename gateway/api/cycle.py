@@ -12,10 +12,13 @@ import socket
 import struct
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+if TYPE_CHECKING:
+    from gateway.api.protocol import GatewayProtocol
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,7 @@ class Cycle(RequestResponseCycle):
     """`remaining`: bytes of the announced `content-length` still to come; None in chunks, and where the connection's
     end is the answer's."""
 
+    connection: GatewayProtocol
     chunked = False
     bodiless = False
     remaining: int | None = None
@@ -62,6 +66,8 @@ class Cycle(RequestResponseCycle):
     def _break_off(self) -> None:
         """End the connection so that nobody takes what was sent for a whole answer."""
         self.disconnected = True
+        if self.connection.lingers_until:
+            return
         ends_by_closing = self.response_started and not self.chunked and self.remaining is None
         if self.flow.write_paused or ends_by_closing:
             # A reset: to whoever waits for the end of the connection, an ordinary end would be the end of the answer.
@@ -73,7 +79,10 @@ class Cycle(RequestResponseCycle):
             self._close()
 
     def _close(self) -> None:
-        self.transport.close()
+        if self.response_complete and (self.more_body or self.connection.is_leaving):
+            self.connection.linger()
+        else:
+            self.transport.close()
         # A client that takes nothing would keep the last bytes, and with them the connection, for ever.
         asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.abort)
 

@@ -91,6 +91,8 @@ def problems(runtime: Runtime) -> dict[str, str | None]:
     return {
         "server": "draining" if runtime.draining else None,
         "configuration": runtime.configuration.problem or runtime.configuration.access_file.problem,
+        "connections": None if runtime.descriptors.has_room() else "no file descriptor left for another connection",
+        "memory": runtime.memory.problem,
         "history": None if runtime.keeps_history else "the history cannot be kept right now",
     }
 
@@ -98,7 +100,8 @@ def problems(runtime: Runtime) -> dict[str, str | None]:
 def can_serve(runtime: Runtime) -> bool:
     """A configuration that was read once serves on; history is demanded by the strict policy alone."""
     strict = runtime.environment.capture_policy == "strict"
-    return runtime.configuration.current is not None and (runtime.keeps_history or not strict)
+    has_room = runtime.descriptors.has_room() and runtime.memory.fits()
+    return has_room and runtime.configuration.current is not None and (runtime.keeps_history or not strict)
 
 
 def backend_url(runtime: Runtime) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import select
 import urllib.parse
 from typing import Any
 
@@ -20,7 +21,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.api.cycle import Cycle, status_line
 from gateway.api.replies import REQUEST_ID
+from gateway.api.state import GatewayState
 
+QUIET_SECONDS = 1.0
+"""After this long without a request none is thought to be on its way."""
+LONGEST_HEAD = 5.0
+"""How long the head of a request may take when the process wants to end."""
+LINGER_SECONDS = 5.0
+"""How long a client that was answered may say nothing before its connection ends."""
+LINGER_BYTES = 256 * 1024 * 1024
+"""How much a client may send that was answered before it had sent its request."""
+REFUSED_BYTES = 1024 * 1024
+"""The same after what is not HTTP as it should be."""
 HEAD_BOUND = 64 * 1024
 REQUEST_LINE_BOUND = 16 * 1024
 
@@ -48,13 +60,24 @@ class GatewayProtocol(HttpToolsProtocol):
         self.declining = False
         """The request now being parsed offered another protocol."""
         self.refused: Refused | None = None
+        self.quiet_since = 0.0
+        """The loop's time at which the connection was made, an answer ended or a head began, whichever was last."""
+        self.lingers_until = 0.0
+        """Our side has ended; what comes until then is thrown away. 0.0: it has not."""
+        self.linger_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.quiet_since = self.loop.time()
+        if isinstance(self.server_state, GatewayState):
+            self.server_state.came()
         # The same patience for a head to come as between two requests.
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
+        if self.lingers_until:
+            self._throw_away(len(data))
+            return
         if self.refused is not None:
             return
         heads, was_open = self.heads, self.head_open
@@ -87,7 +110,70 @@ class GatewayProtocol(HttpToolsProtocol):
         request_id = str(uuid_utils.uuid7())
         log.info("request refused", request_id=request_id, status=refused.status, reason=refused.message)
         self.transport.write(refusal_bytes(refused, request_id))
+        self.linger(REFUSED_BYTES)
+
+    @property
+    def is_leaving(self) -> bool:
+        """The process is about to end: every answer is the last of its connection."""
+        return isinstance(self.server_state, GatewayState) and self.server_state.is_draining
+
+    def linger(self, most: int = LINGER_BYTES) -> None:
+        """End our side and throw away what still comes, up to `most` bytes: a connection closed on bytes that nobody
+        has read is reset, and a reset takes the answer from the client that has not read it yet."""
+        if self.transport.is_closing() or self.lingers_until:
+            return
+        self.lingers_until = self.loop.time() + LINGER_SECONDS
+        self.linger_bytes = most
+        self.pipeline.clear()
+        self._unset_keepalive_if_required()
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self._end_lingering)
+
+    def _throw_away(self, size: int) -> None:
+        self.lingers_until = self.loop.time() + LINGER_SECONDS
+        self.linger_bytes -= size
+        if self.linger_bytes < 0:
+            self.transport.abort()
+
+    def _end_lingering(self) -> None:
+        left = self.lingers_until - self.loop.time()
+        if self.transport.is_closing():
+            return
+        if left > 0:
+            self.loop.call_later(left, self._end_lingering)
+        else:
+            self.transport.abort()
+
+    def on_response_complete(self) -> None:
+        self.quiet_since = self.loop.time()
+        if not self.lingers_until:
+            super().on_response_complete()
+
+    def announce_end(self) -> None:
+        """The answer under way, if its head is not out yet, is the last one."""
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
+    def let_go(self, quiet: float = QUIET_SECONDS) -> bool:
+        """Close the connection when nothing is under way on it, nor in the socket, and none was for `quiet` seconds:
+        what a client sends in the moment of closing is lost to it."""
+        if self.transport.is_closing() or self.lingers_until:
+            return False
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        begun = self.head_open and self.head_bytes > 0
+        silence = self.loop.time() - self.quiet_since
+        if silence < (LONGEST_HEAD if begun else quiet) or self._has_unread():
+            return False
         self.transport.close()
+        return True
+
+    def _has_unread(self) -> bool:
+        """Bytes are in the socket that the loop has not come to yet."""
+        waiting = select.poll()
+        waiting.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
 
     def _stop(self, status: int, message: str) -> None:
         """Refuse from inside a parser's callback; the parser then reports the error."""
@@ -96,6 +182,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.quiet_since = self.loop.time()
         self.head_open = True
         self.head_bytes = 0
         self.heads += 1
@@ -134,7 +221,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if self.declining:
             return
         self._fill_target(scope)
-        self._begin_cycle(version != "1.0" and self.parser.should_keep_alive())
+        self._begin_cycle(version != "1.0" and self.parser.should_keep_alive() and not self.is_leaving)
 
     def on_body(self, body: bytes) -> None:
         if not self.declining:
@@ -190,6 +277,7 @@ class GatewayProtocol(HttpToolsProtocol):
             keep_alive=keep_alive,
             on_response=self.on_response_complete,
         )
+        self.cycle.connection = self
         if previous is None or previous.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:

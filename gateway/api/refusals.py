@@ -5,10 +5,13 @@ from __future__ import annotations
 import uuid
 
 from gateway.api.replies import Reply, bytes_reply
-from gateway.api.request import BodyTooLarge, GatewayRequest, HeaderPair
+from gateway.api.request import BodyTooLarge, GatewayRequest, HeaderPair, NoMemory
 from gateway.dialects.errors import encode_error, is_final, status_of
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Dialect
+
+NO_MEMORY = "The gateway has no memory left for this request; those under way go on."
+NO_CONNECTION = "The gateway has as many connections as its system allows (`ulimit -n`)."
 
 
 class Refusal(Exception):
@@ -49,11 +52,22 @@ def unavailable(message: str, retry_after: int) -> Refusal:
     return Refusal(ErrorKind.UNAVAILABLE, message, ((b"retry-after", b"%d" % retry_after),))
 
 
+def check_room(request: GatewayRequest) -> None:
+    """Take the request in while its connection to a provider can be had; else a Refusal, and the client leaves."""
+    if not request.granted and not request.runtime.descriptors.grant():
+        refusal = unavailable(f"{NO_CONNECTION} Try again soon.", 1)
+        refusal.extra += ((b"connection", b"close"),)
+        raise refusal
+    request.granted = True
+
+
 async def read_or_refuse(request: GatewayRequest) -> bytes:
     """The request's body; a Refusal when it is larger than this gateway takes."""
     limit = request.runtime.environment.max_request_bytes
     try:
         return await request.read_body(limit)
+    except NoMemory:
+        raise unavailable(f"{NO_MEMORY} Try again soon.", 1) from None
     except BodyTooLarge:
         raise Refusal(
             ErrorKind.TOO_LARGE, f"The request is larger than the {limit} bytes this gateway takes. Send less at once."

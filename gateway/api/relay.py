@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from gateway.api.failure_log import log_failed_forward
 from gateway.api.forwarding import inbound_headers, outbound_headers
-from gateway.api.refusals import Refusal, read_or_refuse, render, unavailable
+from gateway.api.refusals import Refusal, check_room, read_or_refuse, render, unavailable
 from gateway.api.replies import RelayedReply, Reply
 from gateway.api.request import GatewayRequest, HeaderPair
 from gateway.api.streaming import ExchangeStream
@@ -63,7 +63,9 @@ async def relay(request: GatewayRequest) -> Reply:
     facts.body = b""
     request.facts = facts
     request.watch()
-    return await forward(request, stream, facts.destination.provider, treatment, body)
+    reply = await forward(request, stream, facts.destination.provider, treatment, body)
+    request.sent_on()
+    return reply
 
 
 async def decide(request: GatewayRequest, facts: Facts) -> Treatment:
@@ -72,6 +74,7 @@ async def decide(request: GatewayRequest, facts: Facts) -> Treatment:
     if snapshot is None:
         raise unavailable("The gateway is starting and has not read its configuration yet. Try again.", 1)
     facts.admitted = check_access(request, facts.presented, snapshot)
+    check_room(request)
     facts.body = await read_or_refuse(request)
     facts.body_bytes = len(facts.body)
     facts.envelope = envelope_of(request, facts.body)

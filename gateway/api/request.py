@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import uuid_utils
 from django.http import HttpRequest
 
+from gateway.api.memory import SMALL, Reservation
 from gateway.dialects.names import Dialect
 
 if TYPE_CHECKING:
@@ -23,12 +24,20 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 HeaderPair = tuple[bytes, bytes]
 
 
+STEP = 1024 * 1024
+"""How much of a body without a length is counted ahead."""
+
+
 class ClientGone(Exception):
     """The client closed its connection before its request was whole."""
 
 
 class BodyTooLarge(Exception):
     """The body is larger than TURNLOG_MAX_REQUEST_BYTES."""
+
+
+class NoMemory(Exception):
+    """The body does not fit into the memory this process has left."""
 
 
 class GatewayRequest(HttpRequest):
@@ -47,6 +56,10 @@ class GatewayRequest(HttpRequest):
         self.dialect: Dialect = Dialect.ANTHROPIC
         self.facts: Facts | None = None
         self.stream: ExchangeStream | None = None
+        self.reservation: Reservation | None = None
+        """The memory held for a large body until it was sent on."""
+        self.granted = False
+        """It may have a connection to a provider."""
         self._identity: uuid_utils.UUID | None = None
         self.client_gone = False
         self.client_stalled = False
@@ -89,19 +102,31 @@ class GatewayRequest(HttpRequest):
         return None
 
     async def read_body(self, limit: int) -> bytes:
-        """The whole body; raises BodyTooLarge, before anything is read when the client announced its size."""
-        announced = self.header(b"content-length")
-        if announced is not None and announced.isdigit() and int(announced) > limit:
+        """The whole body; raises BodyTooLarge and NoMemory, before anything is read when the client announced its
+        size."""
+        announced = self._announced()
+        if announced > limit:
             raise BodyTooLarge
+        if not self.runtime.memory.fits(announced):
+            raise NoMemory
+        if announced > SMALL:
+            self.reservation = self.runtime.memory.reserve(announced)
         self._task = asyncio.current_task()
         self.runtime.uploads.add(self)
         try:
-            chunks = await self._read_chunks(limit)
+            chunks = await self._read_chunks(limit, max(announced, SMALL))
         finally:
             self.runtime.uploads.discard(self)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if self.reservation is not None:
+            self.reservation.arrived()
+        return body
 
-    async def _read_chunks(self, limit: int) -> list[bytes]:
+    def _announced(self) -> int:
+        announced = self.header(b"content-length")
+        return int(announced) if announced is not None and announced.isdigit() else 0
+
+    async def _read_chunks(self, limit: int, expected: int) -> list[bytes]:
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -115,9 +140,25 @@ class GatewayRequest(HttpRequest):
                 size += len(chunk)
                 if size > limit:
                     raise BodyTooLarge
+                if size > expected:
+                    expected = self._expect(size)
                 chunks.append(chunk)
             if not message.get("more_body", False):
                 return chunks
+
+    def _expect(self, size: int) -> int:
+        """A body of unknown size has come this far: how far it may come before this is asked again."""
+        if self.reservation is None:
+            self.reservation = self.runtime.memory.reserve(0)
+        if not self.reservation.grow(size + STEP):
+            raise NoMemory
+        return size + STEP
+
+    def sent_on(self) -> None:
+        """The provider has the body, or never will."""
+        if self.reservation is not None:
+            self.reservation.release()
+            self.reservation = None
 
     def watch(self) -> None:
         """From here on a client that leaves cancels this request's task, whatever it waits for."""
@@ -145,5 +186,9 @@ class GatewayRequest(HttpRequest):
     def close(self) -> None:
         """Called once by the handler, however the request ended."""
         self.stop_watching()
+        self.sent_on()
+        if self.granted:
+            self.granted = False
+            self.runtime.descriptors.give_back()
         if self.stream is not None:
             self.stream.close()

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from gateway.api.descriptors import Descriptors
+from gateway.api.memory import Memory, bounds_of
 from gateway.configuration.keeper import ConfigurationKeeper
 from gateway.configuration.sealing import access_key_pepper, pepper
 from gateway.policy.reach import Reach
@@ -48,6 +50,8 @@ class Runtime:
             ),
             reach=reach_of(environment),
         )
+        self.descriptors = Descriptors(self.upstream.idle_connections, self.upstream.release_idle)
+        self.memory = Memory(bounds_of(environment.max_memory_bytes))
         self.access_pepper = access_key_pepper()
         self.streams: set[ExchangeStream] = set()
         self.uploads: set[GatewayRequest] = set()

@@ -1,8 +1,9 @@
 """The server of one `web` process: uvicorn with our protocol and our own way to stop.
 
 The first SIGTERM or SIGINT drains: `/readyz` says 503 while requests are still served for TURNLOG_DRAIN_GRACE (a load
-balancer sees it and turns away), then nothing new is accepted and running streams have TURNLOG_DRAIN_SECONDS to end;
-what is left is cut and recorded as interrupted_drain. A second signal cuts at once.
+balancer sees it and turns away; every answer says `connection: close`), then nothing new is accepted and running
+streams have TURNLOG_DRAIN_SECONDS to end; what is left is cut and recorded as interrupted_drain. A second signal cuts
+at once. docs/decisions/0005 says how no request is lost on the way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Any
@@ -19,13 +21,15 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from gateway.api.door import Door
 from gateway.api.protocol import GatewayProtocol
 from gateway.api.runtime import Runtime
+from gateway.api.state import GatewayState
 
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 90
-BACKLOG = 2048
+LOOK_SECONDS = 0.05
 PROGRESS_SECONDS = 5.0
 CUT_SECONDS = 5.0
 
@@ -44,7 +48,6 @@ def server_config(application: Any) -> uvicorn.Config:
         server_header=False,
         date_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        backlog=BACKLOG,
     )
 
 
@@ -56,8 +59,11 @@ class GatewayServer(uvicorn.Server):
         self, config: uvicorn.Config, runtime: Runtime, *, drain_grace: float, drain_seconds: float, announce: bool
     ) -> None:
         super().__init__(config)
+        self.server_state: GatewayState = GatewayState(self._came)
         self._announce = announce
         self.runtime = runtime
+        self._door = Door((), self._make_protocol)
+        self._reopening: asyncio.Task[None] | None = None
         self._drain_grace = drain_grace
         self._drain_seconds = drain_seconds
         self._told = asyncio.Event()
@@ -81,24 +87,65 @@ class GatewayServer(uvicorn.Server):
         self._told.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(1)
+        self._door = Door(sockets or (), self._make_protocol)
+        await self._door.open()
+        self.runtime.descriptors.begin(self.server_state.connections)
+        self.started = True
         for address in addresses_of(sockets or ()) if self._announce else ():
             print(f"listening on http://{address}", flush=True)  # noqa: T201
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        return GatewayProtocol(self.config, self.server_state, self.lifespan.state)
+
+    def _came(self) -> None:
+        """A connection has come in: is there room for the next?"""
+        descriptors = self.runtime.descriptors
+        descriptors.look()
+        if self._door.is_open and not descriptors.has_room():
+            self._door.shut()
+            log.warning("no file descriptor for another connection (%d are open): the next ones wait", len(self._open))
+            self._reopening = asyncio.create_task(self._reopen())
+
+    @property
+    def _open(self) -> set[Any]:
+        return self.server_state.connections
+
+    async def _reopen(self) -> None:
+        """Take connections in again as soon as there is room. Those that nobody uses make way."""
+        descriptors = self.runtime.descriptors
+        while not descriptors.has_room():
+            self._let_go()
+            await asyncio.sleep(LOOK_SECONDS)
+            descriptors.look()
+        await self._door.open()
+
+    def _let_go(self) -> None:
+        for connection in list(self._open):
+            if isinstance(connection, GatewayProtocol):
+                connection.let_go()
 
     async def main_loop(self) -> None:
         await self._told.wait()
         self.runtime.set_draining(True)
+        self.server_state.is_draining = True
+        for connection in list(self._open):
+            if isinstance(connection, GatewayProtocol):
+                connection.announce_end()
         log.info("draining: serving on for %g s; signal again to end at once", self._drain_grace)
         await happens(self._hurried, self._drain_grace)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.runtime.set_draining(True)
-        for server in self.servers:
-            server.close()
-        for listener in sockets or ():
-            listener.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
+        self.server_state.is_draining = self.server_state.is_closing = True
+        if self._reopening is not None:
+            self._reopening.cancel()
+        await self._door.close()
+        for connection in list(self._open):
+            if not isinstance(connection, GatewayProtocol):
+                connection.shutdown()
         await self._let_finish()
         await self._cut_rest()
         await self.lifespan.shutdown()
@@ -108,12 +155,17 @@ class GatewayServer(uvicorn.Server):
         """Wait for the running requests, saying from time to time how many there are."""
         deadline = monotonic() + self._drain_seconds
         said = 0.0
-        while self.server_state.tasks and not self._hurried.is_set() and monotonic() < deadline:
-            if monotonic() - said >= PROGRESS_SECONDS:
+        while self._busy() and not self._hurried.is_set() and monotonic() < deadline:
+            self._let_go()
+            if self.server_state.tasks and monotonic() - said >= PROGRESS_SECONDS:
                 said = monotonic()
                 left = deadline - said
                 log.info("draining: %d running, cut in %.0f s at the latest", len(self.server_state.tasks), left)
-            await happens(self._hurried, 0.05)
+            await happens(self._hurried, LOOK_SECONDS)
+
+    def _busy(self) -> bool:
+        """A request runs, or one may be on its way on a connection that is still open."""
+        return bool(self.server_state.tasks) or any(isinstance(one, GatewayProtocol) for one in self._open)
 
     async def _cut_rest(self) -> None:
         tasks = list(self.server_state.tasks)

@@ -78,6 +78,16 @@ class UpstreamClient:
         if transport is not None and self._loop is asyncio.get_running_loop():
             await transport.aclose()
 
+    def idle_connections(self) -> int:
+        """How many connections are kept that nobody uses."""
+        return getattr(self._transport, "idle_connections", 0)
+
+    def release_idle(self) -> None:
+        """Close them: their descriptors are needed."""
+        release = getattr(self._transport, "release_idle", None)
+        if release is not None:
+            release()
+
     def _rebuild(self) -> httpx.AsyncBaseTransport:
         self._transport = self._build()
         self._loop = asyncio.get_running_loop()

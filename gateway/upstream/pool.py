@@ -54,6 +54,10 @@ class Pool:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self.release()
+
+    def release(self) -> None:
+        """Close all idle connections."""
         for kept in self._idle.values():
             for connection in kept:
                 connection.close()

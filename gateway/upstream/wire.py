@@ -87,6 +87,9 @@ class WireTransport(httpx.AsyncBaseTransport):
     def idle_connections(self) -> int:
         return len(self._pool)
 
+    def release_idle(self) -> None:
+        self._pool.release()
+
     async def _dial(self, origin: Origin, seconds: float | None) -> tuple[Connection, WireTiming]:
         started = time.perf_counter()
         try:

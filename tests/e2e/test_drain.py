@@ -48,6 +48,42 @@ def test_draining_serves_on_then_lets_streams_finish(
         assert find(web, "drained=1").end.outcome == "completed"
 
 
+def test_no_request_is_lost_to_the_closing_of_a_connection(
+    session_database_url: str, upstreams: dict[str, str], provider: FakeProvider, tmp_path: Path
+) -> None:
+    environment = upstreams | {"TURNLOG_DRAIN_GRACE": "1"}
+    with running_web(tmp_path, session_database_url, **environment) as web, ExitStack() as stack:
+        kept = stack.enter_context(Wire(web))
+        kept.request("POST", b"/v1/messages", HEADERS, BODY)
+        assert kept.answer().header(b"connection") is None
+        web.signal(signal.SIGTERM)
+        until(lambda: ask(web, "GET", "/readyz").status == 503, 1, "the notice")
+        kept.request("POST", b"/v1/messages", HEADERS, BODY)
+        last = kept.answer()
+        assert last.whole
+        assert last.header(b"connection") == b"close"
+        assert kept.ended()
+        new = [stack.enter_context(Wire(web)) for _ in range(20)]
+        until(lambda: not accepts(web), 3, "the closing of the door")
+        for wire in new:
+            wire.request("POST", b"/v1/messages", HEADERS, BODY)
+        assert [wire.answer().whole for wire in new] == [True] * 20
+        assert web.wait() == 0
+
+
+def test_an_idle_process_ends_at_once_though_clients_keep_connections(
+    session_database_url: str, upstreams: dict[str, str], provider: FakeProvider, tmp_path: Path
+) -> None:
+    with running_web(tmp_path, session_database_url, **upstreams) as web, Wire(web) as wire:
+        wire.request("POST", b"/v1/messages", HEADERS, BODY)
+        assert wire.answer().whole
+        began = time.monotonic()
+        web.signal(signal.SIGTERM)
+        assert wire.ended()
+        assert web.wait() == 0
+        assert time.monotonic() - began < 5
+
+
 def accepts(web: WebProcess) -> bool:
     try:
         Wire(web, timeout=1).socket.close()

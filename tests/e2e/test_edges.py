@@ -32,7 +32,7 @@ def test_probe_fields(web: WebProcess, provider: FakeProvider) -> None:
     assert (health["status"], health["backend_url"], health["models_cached"]) == ("healthy", provider.url, None)
     assert set(health["circuit_breaker"]) == {"is_open", "consecutive_failures"}
     ready = json.loads(ask(web, "GET", "/readyz").body)
-    assert set(ready["parts"]) == {"server", "configuration", "history"}
+    assert set(ready["parts"]) == {"server", "configuration", "connections", "memory", "history"}
 
 
 def test_in_flight_counts_open_streams(web: WebProcess, provider: FakeProvider) -> None:

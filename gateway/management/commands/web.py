@@ -12,6 +12,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
+from gateway.api.descriptors import raise_limit
+from gateway.api.memory import return_large_blocks
 from gateway.api.runtime import process_runtime
 from gateway.api.server import GatewayServer, addresses_of, listening_sockets, server_config
 from gateway.configuration.access_file import WrongAccessFile
@@ -57,6 +59,8 @@ def serve(listeners: list[socket.socket], *, announce: bool) -> None:
         runtime.configuration.access_file.load()
     except WrongAccessFile as error:
         raise CommandError(f"TURNLOG_ACCESS_KEYS_FILE {error}") from None
+    raise_limit()
+    return_large_blocks()
     config = server_config(import_string(settings.ASGI_APPLICATION))
     server = GatewayServer(
         config,

@@ -1,0 +1,84 @@
+"""Whether a request still fits into the memory there is."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+from gateway.api import memory as module
+from gateway.api.memory import Bound, Memory, bounds_of
+
+MIB = 1024 * 1024
+LARGE = 10 * MIB
+
+
+@pytest.fixture(autouse=True)
+def _look_at_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
+
+
+def bounded(limit: int | None, used: int | None) -> Memory:
+    return Memory([Bound("the test", lambda: limit, lambda: used)])
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "fits"),
+    [
+        (100 * MIB, 79 * MIB, True),
+        (100 * MIB, 80 * MIB, False),
+        (100 * MIB, 95 * MIB, False),
+        (None, 95 * MIB, True),
+        (100 * MIB, None, True),
+    ],
+)
+def test_a_small_request_fits_below_four_fifths(limit: int | None, used: int | None, fits: bool) -> None:
+    memory = bounded(limit, used)
+    assert memory.fits() is fits
+    assert (memory.problem is None) is fits
+
+
+def test_the_nearest_bound_counts_and_is_named() -> None:
+    memory = Memory(
+        [
+            Bound("far", lambda: 1000 * MIB, lambda: 10 * MIB),
+            Bound("near", lambda: 100 * MIB, lambda: 90 * MIB),
+        ]
+    )
+    assert memory.problem == "more than 80% of the memory near allows is in use"
+
+
+def test_a_large_body_needs_room_for_the_copies_made_of_it() -> None:
+    assert bounded(100 * MIB, 80 * MIB - 26 * MIB).fits(LARGE)
+    assert not bounded(100 * MIB, 80 * MIB - 24 * MIB).fits(LARGE)
+
+
+def test_bodies_that_have_not_come_yet_are_counted() -> None:
+    memory = bounded(100 * MIB, 20 * MIB)
+    first, second = memory.reserve(LARGE), memory.reserve(LARGE)
+    assert not memory.fits(LARGE)
+    assert memory.fits(), "a small one still does"
+    first.arrived()
+    second.release()
+    assert memory.fits(LARGE)
+
+
+def test_a_body_without_a_length_is_counted_as_it_comes() -> None:
+    memory = bounded(100 * MIB, 20 * MIB)
+    body = memory.reserve(0)
+    assert body.grow(LARGE)
+    assert body.grow(2 * LARGE)
+    assert not body.grow(8 * LARGE)
+    body.release()
+    assert memory.fits(2 * LARGE)
+
+
+def test_this_process_has_a_bound_and_stays_below_it() -> None:
+    memory = Memory(bounds_of(0))
+    assert memory.fits()
+    assert Memory(bounds_of(1)).problem == "more than 80% of the memory TURNLOG_MAX_MEMORY_BYTES allows is in use"
+
+
+def test_a_limit_of_the_address_space_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (1, 1))
+    assert "RLIMIT_AS" in str(Memory(bounds_of(0)).problem)
