@@ -1,4 +1,4 @@
-"""Say which Python files have more than 400 lines; a file that long is two files."""
+"""Say which Python files have more than 400 lines; a file that long is two files. Migrations are written by a tool."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def long_files(root: Path) -> list[str]:
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*.py")):
             count = path.read_bytes().count(b"\n")
-            if count > BOUND:
+            if count > BOUND and path.parent.name != "migrations":
                 lines.append(f"{path.relative_to(root)} has {count} lines, more than {BOUND}")
     return lines
 

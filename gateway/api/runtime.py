@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.api.streaming import ExchangeStream
 
 FIRST_SNAPSHOT_SECONDS = 2.0
+COPY_NAME = "configuration.copy"
 STALL_CHECKS = 4
 """How often within TURNLOG_CLIENT_WRITE_TIMEOUT the streams are looked at."""
 
@@ -40,7 +41,7 @@ class Runtime:
             policy=environment.capture_policy,
             max_bytes=environment.spool_max_bytes,
         )
-        self.configuration = ConfigurationKeeper()
+        self.configuration = ConfigurationKeeper(environment.data_dir / COPY_NAME)
         self.upstream = UpstreamClient(
             Timeouts(
                 connect=environment.connect_timeout,

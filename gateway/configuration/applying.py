@@ -7,20 +7,46 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import models, transaction
 
+from gateway.configuration.columns import (
+    API_KEY,
+    CREDENTIAL,
+    PROVIDER,
+    PROXY,
+    ROUTE,
+    SETTINGS,
+    TARGET,
+    TEAM,
+    with_defaults,
+)
 from gateway.configuration.credentials import set_secret
 from gateway.configuration.document import (
     ENVIRONMENT_PROVIDERS,
     ApiKeySpec,
     CredentialSpec,
     Document,
+    MemberSpec,
     ProviderSpec,
+    ProxySpec,
     RouteSpec,
-    WrongDocument,
+    SettingsSpec,
+    TeamSpec,
 )
-from gateway.configuration.sealing import access_key_pepper, fingerprint
-from gateway.models import ApiKey, Credential, ModelRoute, Provider, Team
+from gateway.configuration.document_reader import WrongDocument
+from gateway.configuration.sealing import access_key_pepper, fingerprint, seal, unseal
+from gateway.models import (
+    ApiKey,
+    Credential,
+    GatewaySettings,
+    Member,
+    ModelRoute,
+    OutboundProxy,
+    Provider,
+    RouteTarget,
+    Team,
+)
 from gateway.policy.keys import digest_key, generate_key, key_hint
 
 
@@ -63,7 +89,10 @@ class Application:
         self.problems: list[str] = []
 
     def run(self, document: Document) -> None:
-        self.each(document.teams, lambda spec: self.set_row(Team, "team", {"name": spec.name}, {}))
+        self.each([document.settings] if document.settings else (), self.apply_settings)
+        self.each(document.teams, self.apply_team)
+        self.each(document.members, self.apply_member)
+        self.each(document.proxies, self.apply_proxy)
         self.each(document.providers, self.apply_provider)
         self.each(document.routes, self.apply_route)
         self.each(document.api_keys, self.apply_api_key)
@@ -91,25 +120,76 @@ class Application:
             return row
         changed = {name: value for name, value in values.items() if getattr(row, name) != value}
         if changed:
-            described = ", ".join(f"{name}: {getattr(row, name)} → {value}" for name, value in changed.items())
+            described = ", ".join(f"{name}: {getattr(row, name)!s} → {value!s}" for name, value in changed.items())
             self.outcome.changes.append(f"~ {what} {label} ({described})")
             for name, value in changed.items():
                 setattr(row, name, value)
             row.save(update_fields=list(changed))
         return row
 
+    def apply_settings(self, spec: SettingsSpec) -> None:
+        if not spec.columns and not GatewaySettings.objects.exists():
+            return
+        self.set_row(GatewaySettings, "settings", {"pk": 1}, with_defaults(GatewaySettings, SETTINGS, spec.columns))
+
+    def apply_team(self, spec: TeamSpec) -> None:
+        self.set_row(Team, "team", {"name": spec.name}, with_defaults(Team, TEAM, spec.columns))
+
+    def apply_member(self, spec: MemberSpec) -> None:
+        key = {"user": self.user_named(spec.user), "team": self.team_named(spec.team)}
+        self.set_row(Member, "member", key, {"role": spec.role})
+
+    def user_named(self, name: str | None) -> Any:
+        if name is None:
+            return None
+        user = get_user_model().objects.filter(username=name).first()
+        if user is None:
+            raise ValueError(f"there is no user {name}")
+        return user
+
+    def apply_proxy(self, spec: ProxySpec) -> None:
+        values = with_defaults(OutboundProxy, PROXY, spec.columns)
+        row = self.set_row(OutboundProxy, "proxy", {"name": spec.name}, values)
+        self.set_sealed(row, "ciphertext", spec.sealed, spec.password, spec.password_env, f"proxy {spec.name}")
+
+    def set_sealed(
+        self, row: Any, column: str, sealed: str | None, clear: str | None, variable: str | None, label: str
+    ) -> None:
+        """A secret beside the row's columns; none given: the present one is kept."""
+        if sealed is None and clear is None and variable is None:
+            return
+        wanted = unseal(sealed.encode()) if sealed is not None else clear or self.variable(variable)
+        present = bytes(getattr(row, column))
+        if present and unseal(present) == wanted:
+            return
+        setattr(row, column, seal(wanted))
+        row.save(update_fields=[column])
+        self.outcome.changes.append(f"~ {label} (secret)")
+
     def apply_provider(self, spec: ProviderSpec) -> None:
-        values = {"dialect": spec.dialect, "address": spec.address}
+        values = {"dialect": spec.dialect, "address": spec.address} | with_defaults(Provider, PROVIDER, spec.columns)
         provider = self.set_row(Provider, "provider", {"name": spec.name}, values)
+        self.set_proxies(provider, spec.proxies)
         self.each(spec.credentials, lambda credential: self.apply_credential(provider, credential))
         if self.prune:
             named = [credential.name for credential in spec.credentials]
             self.remove("credential", provider.credentials.exclude(name__in=named))
 
+    def set_proxies(self, provider: Provider, names: tuple[str, ...]) -> None:
+        present = set(provider.proxies.values_list("name", flat=True))
+        if present == set(names):
+            return
+        rows = list(OutboundProxy.objects.filter(name__in=names))
+        missing = set(names) - {row.name for row in rows}
+        if missing:
+            raise ValueError(f"there is no proxy {', '.join(sorted(missing))}")
+        provider.proxies.set(rows)
+        self.outcome.changes.append(f"~ provider {provider.name} (proxies: {', '.join(names) or 'none'})")
+
     def apply_credential(self, provider: Provider, spec: CredentialSpec) -> None:
         row = provider.credentials.filter(name=spec.name).first()
         label = f"credential {provider.name}/{spec.name}"
-        if spec.fingerprint is not None:
+        if spec.fingerprint is not None and spec.sealed is None:
             if row is None or row.fingerprint != spec.fingerprint:
                 raise ValueError(f"the {label} with this fingerprint is not stored here; give secret or secret_env")
         else:
@@ -123,22 +203,27 @@ class Application:
                 set_secret(row, secret)
                 row.save()
                 self.outcome.changes.append(f"~ {label} (secret)")
-        if row.enabled != spec.enabled:
-            row.enabled = spec.enabled
-            row.save(update_fields=["enabled"])
-            self.outcome.changes.append(f"~ {label} (enabled: {spec.enabled})")
+        values = {"enabled": spec.enabled} | with_defaults(Credential, CREDENTIAL, spec.columns)
+        changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+        if changed:
+            Credential.objects.filter(pk=row.pk).update(**changed)
+            said = ", ".join(f"{name}: {value}" for name, value in changed.items())
+            self.outcome.changes.append(f"~ {label} ({said})")
 
     def secret_of(self, spec: CredentialSpec) -> str:
+        if spec.sealed is not None:
+            return unseal(spec.sealed.encode())
         return spec.secret if spec.secret is not None else self.variable(spec.secret_env or "")
 
-    def variable(self, name: str) -> str:
-        value = self.environ.get(name, "").strip()
+    def variable(self, name: str | None) -> str:
+        value = self.environ.get(name or "", "").strip()
         if not value:
             raise ValueError(f"the environment variable {name} is not set")
         return value
 
     def apply_route(self, spec: RouteSpec) -> None:
-        values = {
+        values = with_defaults(ModelRoute, ROUTE, spec.columns) | {
+            "match": spec.match,
             "provider": self.provider_named(spec.provider),
             "model": spec.model,
             "position": spec.position,
@@ -146,7 +231,26 @@ class Application:
             "demote": spec.demote,
             "shortcuts": list(spec.shortcuts),
         }
-        self.set_row(ModelRoute, "route", {"match": spec.match}, values)
+        row = self.set_row(ModelRoute, "route", {"name": spec.label}, values)
+        wanted = [
+            with_defaults(RouteTarget, TARGET, target.columns) | {"provider": self.provider_named(target.provider)}
+            for target in spec.targets
+        ]
+        self.set_targets(row, wanted)
+
+    def set_targets(self, route: ModelRoute, wanted: list[dict[str, Any]]) -> None:
+        """The targets after the first, in order."""
+        present = [
+            {"model": row.model, "weight": row.weight, "provider": row.provider}
+            for row in route.targets.select_related("provider")
+        ]
+        if present == wanted:
+            return
+        route.targets.all().delete()
+        for position, values in enumerate(wanted):
+            RouteTarget.objects.create(route=route, position=position, **values)
+        said = ", ".join(f"{values['provider'].name}/{values['model']}".rstrip("/") for values in wanted)
+        self.outcome.changes.append(f"~ route {route.name} (targets: {said or 'none'})")
 
     def provider_named(self, name: str) -> Provider:
         """The provider's row; one that stands for the environment's address is made when it is first referred to."""
@@ -159,7 +263,9 @@ class Application:
         return row
 
     def apply_api_key(self, spec: ApiKeySpec) -> None:
-        values: dict[str, Any] = {"team": self.team_named(spec.team), "expires_at": spec.expires_at}
+        values = with_defaults(ApiKey, API_KEY, spec.columns)
+        values |= {"team": self.team_named(spec.team), "owner": self.user_named(spec.owner)}
+        values["expires_at"] = spec.expires_at
         values["enabled"] = spec.enabled
         row = ApiKey.objects.filter(name=spec.name).first()
         if spec.key_env is not None:
@@ -175,6 +281,14 @@ class Application:
         if "digest" in values and ApiKey.objects.filter(digest=values["digest"]).exclude(name=spec.name).exists():
             raise ValueError(f"another API key has the same key as {spec.name}")
         self.set_api_key(row, spec.name, values)
+        row = ApiKey.objects.get(name=spec.name)
+        previous = bytes.fromhex(spec.previous_digest) if spec.previous_digest else None
+        if (bytes(row.previous_digest) if row.previous_digest else None) != previous:
+            row.previous_digest = previous
+            row.save(update_fields=["previous_digest"])
+            self.outcome.changes.append(f"~ API key {spec.name} (former key)")
+        secrets = (spec.signing_sealed, spec.signing_secret, spec.signing_secret_env)
+        self.set_sealed(row, "signing_ciphertext", *secrets, f"API key {spec.name}: signing")
 
     def set_api_key(self, row: ApiKey | None, name: str, values: dict[str, Any]) -> None:
         if row is not None and "digest" in values and bytes(row.digest) != values["digest"]:
@@ -195,15 +309,22 @@ class Application:
 
     def prune_all(self, document: Document) -> None:
         if document.routes is not None:
-            self.remove("route", ModelRoute.objects.exclude(match__in=[spec.match for spec in document.routes]))
+            self.remove("route", ModelRoute.objects.exclude(name__in=[spec.label for spec in document.routes]))
         if document.api_keys is not None:
             self.remove("API key", ApiKey.objects.exclude(name__in=[spec.name for spec in document.api_keys]))
         if document.providers is not None:
             named = [spec.name for spec in document.providers]
             # A row made for a route to an environment's provider is not written in a document.
             implied = Provider.objects.filter(name__in=ENVIRONMENT_PROVIDERS, address="", credentials=None)
-            unnamed = Provider.objects.exclude(name__in=named).exclude(pk__in=implied.filter(routes__isnull=False))
-            self.remove("provider", unnamed)
+            routed = implied.filter(models.Q(routes__isnull=False) | models.Q(further_routes__isnull=False))
+            self.remove("provider", Provider.objects.exclude(name__in=named).exclude(pk__in=routed))
+        if document.proxies is not None:
+            self.remove("proxy", OutboundProxy.objects.exclude(name__in=[spec.name for spec in document.proxies]))
+        if document.members is not None:
+            kept = {spec.label for spec in document.members}
+            rows = Member.objects.select_related("user", "team")
+            gone = [row.pk for row in rows if (row.user.get_username(), row.team and row.team.name) not in kept]
+            self.remove("member", Member.objects.filter(pk__in=gone))
         if document.teams is not None:
             self.remove("team", Team.objects.exclude(name__in=[spec.name for spec in document.teams]))
 

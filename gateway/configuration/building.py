@@ -1,107 +1,100 @@
-"""From rows and environment to the snapshot the hot path reads."""
+"""From the tables and the environment to the snapshot the hot path reads."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
 
 from django.conf import settings
 
-from gateway.configuration.sealing import Unreadable, unseal
-from gateway.dialects.names import ProviderDialect, Shortcut
-from gateway.models import ApiKey, ConfigurationVersion, ModelRoute, Provider
-from gateway.policy.addresses import normal_address
-from gateway.policy.routing import is_pattern
-from gateway.policy.snapshot import Caller, ProviderEntry, RouteEntry, Snapshot
+from gateway.configuration.building_providers import build_providers
+from gateway.configuration.building_routes import sort_routes
+from gateway.configuration.sealing import unseal
+from gateway.configuration.tables import Row, Tables, read_tables
+from gateway.dialects.names import Dialect
+from gateway.policy.networks import Networks, read_networks
+from gateway.policy.snapshot import Caller, Snapshot, ValidationBounds
 
 log = logging.getLogger(__name__)
-
-
-def environment_providers() -> dict[str, ProviderEntry]:
-    """The two providers that always exist, with the addresses and keys of the environment."""
-    environment = settings.TURNLOG
-    return {
-        "anthropic": ProviderEntry(
-            "anthropic", ProviderDialect.ANTHROPIC, environment.anthropic_url, environment.anthropic_key or None
-        ),
-        "openai": ProviderEntry(
-            "openai", ProviderDialect.OPENAI, environment.openai_url, environment.openai_key or None
-        ),
-    }
 
 
 def keyed_by_environment() -> bool:
     return bool(settings.TURNLOG.holds_keys)
 
 
-def stored_version() -> int:
-    return ConfigurationVersion.objects.order_by("id").values_list("number", flat=True).first() or 0
-
-
-def build_snapshot(file_callers: Mapping[bytes, Caller]) -> Snapshot:
-    """Read everything. The version is read first: a change during the reading shows as a newer version afterwards."""
-    version = stored_version()
-    keys = list(ApiKey.objects.select_related("team"))
-    exact, patterns = build_routes()
+def build_snapshot(file_callers: Mapping[bytes, Caller], tables: Tables | None = None) -> Snapshot:
+    """Of the tables as they are now, or as they were read (or copied) before."""
+    tables = tables or read_tables()
+    routes = sort_routes(tables)
+    whole = tables.settings
     return Snapshot(
-        version=version,
-        keyed=keyed_by_environment() or bool(keys),
-        providers=build_providers(),
-        exact_routes=exact,
-        pattern_routes=patterns,
-        callers=build_callers(keys) | dict(file_callers),
+        version=tables.version,
+        keyed=keyed_by_environment() or bool(tables.keys),
+        providers=build_providers(tables),
+        exact_routes=routes.exact,
+        pattern_routes=routes.patterns,
+        conditional_routes=routes.conditional,
+        scenarios=routes.scenarios,
+        callers=build_callers(tables) | dict(file_callers),
+        networks=networks_of(whole),
+        region_fallbacks={name: tuple(others) for name, others in whole.get("region_fallbacks", {}).items()},
+        validation=bounds_of(whole),
     )
 
 
-def build_providers() -> dict[str, ProviderEntry]:
-    providers = environment_providers()
-    for row in Provider.objects.prefetch_related("credentials"):
-        default = providers.get(row.name)
-        dialect = ProviderDialect(row.dialect)
-        if default is not None and default.dialect is not dialect:
-            log.error("provider %s is ignored: its dialect must be %s", row.name, default.dialect.value)
-            continue
-        address = normal_address(row.address) if row.address else (default.address if default else "")
-        credential = stored_credential(row) or (default.credential if default else None)
-        providers[row.name] = ProviderEntry(row.name, dialect, address, credential)
-    return providers
+def networks_of(row: Row) -> Networks:
+    return read_networks(row.get("allow_addresses", ()), row.get("deny_addresses", ()))
 
 
-def stored_credential(provider: Any) -> str | None:
-    """The first enabled credential, by name, that can be decrypted."""
-    for credential in sorted(provider.credentials.all(), key=lambda row: row.name):
-        if not credential.enabled:
-            continue
+def bounds_of(row: Row) -> ValidationBounds | None:
+    if not row.get("validate_requests"):
+        return None
+    return ValidationBounds(
+        row["max_messages"],
+        row["max_content_bytes"],
+        row["max_system_bytes"],
+        row["max_output_tokens"],
+        row["max_top_logprobs"],
+    )
+
+
+def build_callers(tables: Tables) -> dict[bytes, Caller]:
+    """By digest; the key before the last rotation stands for the same caller until its time."""
+    teams = {row["id"]: row for row in tables.teams}
+    callers: dict[bytes, Caller] = {}
+    for row in tables.keys:
+        team = teams.get(row["team_id"], {})
         try:
-            return unseal(credential.ciphertext)
-        except Unreadable as error:
-            log.error("credential %s/%s %s", provider.name, credential.name, error)
-    return None
+            expires = seconds_of(row["expires_at"])
+            callers[row["digest"]] = caller_of(row, team, expires)
+            if row["previous_digest"]:
+                until = seconds_of(row["previous_until"]) or 0.0
+                callers[row["previous_digest"]] = caller_of(
+                    row, team, until if expires is None else min(until, expires)
+                )
+        except ValueError as error:
+            log.error("the API key %s is not in force: %s", row["name"], error)
+    return callers
 
 
-def build_routes() -> tuple[dict[str, RouteEntry], tuple[RouteEntry, ...]]:
-    exact: dict[str, RouteEntry] = {}
-    patterns: list[RouteEntry] = []
-    for row in ModelRoute.objects.filter(enabled=True).select_related("provider").order_by("position", "match"):
-        entry = route_entry(row)
-        if is_pattern(row.match):
-            patterns.append(entry)
-        else:
-            exact[row.match] = entry
-    return exact, tuple(patterns)
+def caller_of(row: Row, team: Row, expires_at: float | None) -> Caller:
+    secret = row["signing_ciphertext"]
+    return Caller(
+        name=row["name"],
+        team=team.get("name", ""),
+        expires_at=expires_at,
+        revoked=not row["enabled"],
+        dialects=frozenset(Dialect(name) for name in row["allowed_dialects"]),
+        models=tuple(row["allowed_models"]),
+        providers=frozenset(row["allowed_providers"]),
+        networks=networks_of(row),
+        priority=row["priority"],
+        region=row["region"] or team.get("region", ""),
+        signing_secret=unseal(secret).encode() if secret else None,
+        debug_until=seconds_of(row["debug_until"]) or 0.0,
+    )
 
 
-def route_entry(row: ModelRoute) -> RouteEntry:
-    known = frozenset(shortcut for shortcut in Shortcut if shortcut.value in row.shortcuts)
-    return RouteEntry(row.match, row.provider.name, row.model, demote=row.demote, shortcuts=known)
-
-
-def build_callers(keys: list[ApiKey]) -> dict[bytes, Caller]:
-    return {
-        bytes(key.digest): Caller(
-            key.name, key.team.name if key.team else "", key.expires_at.timestamp() if key.expires_at else None
-        )
-        for key in keys
-        if key.enabled
-    }
+def seconds_of(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment is not None else None

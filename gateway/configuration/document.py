@@ -9,27 +9,52 @@ teams: [{name: search}]
 api_keys:
   - {name: ci, team: search, key_env: CI_TURNLOG_KEY}
   - {name: ada, generate: true, expires_at: 2027-01-01T00:00:00Z}
+
+docs/configuration.md explains every field.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Any
 
 import yaml
 
+from gateway.configuration import columns
+from gateway.configuration.columns import column_fields
+from gateway.configuration.document_reader import (
+    Field,
+    Reader,
+    WrongDocument,
+    digest,
+    flag,
+    moment,
+    name,
+    optional_text,
+    position,
+    scalar,
+    team_name,
+    text,
+)
 from gateway.dialects.names import ProviderDialect, Shortcut
+from gateway.models import (
+    ApiKey,
+    Credential,
+    GatewaySettings,
+    Member,
+    ModelRoute,
+    OutboundProxy,
+    Provider,
+    RouteTarget,
+    Team,
+)
 from gateway.policy.addresses import normal_address
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ENVIRONMENT_PROVIDERS = ("anthropic", "openai")
-
-
-class WrongDocument(ValueError):
-    """The document cannot be used; one line for each mistake."""
+Columns = Mapping[str, Any]
+"""What the file says of columns that mean the same everywhere (`columns.py`)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +64,10 @@ class CredentialSpec:
     secret: str | None = field(default=None, repr=False)
     secret_env: str | None = None
     fingerprint: str | None = None
+    sealed: str | None = field(default=None, repr=False)
+    """The secret as the database keeps it, encrypted; only in what the gateway writes for itself."""
     enabled: bool = True
+    columns: Columns = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,6 +77,25 @@ class ProviderSpec:
     dialect: str
     address: str = ""
     credentials: tuple[CredentialSpec, ...] = ()
+    proxies: tuple[str, ...] = ()
+    columns: Columns = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProxySpec:
+    line: int
+    name: str
+    password: str | None = field(default=None, repr=False)
+    password_env: str | None = None
+    sealed: str | None = field(default=None, repr=False)
+    columns: Columns = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    line: int
+    provider: str
+    columns: Columns = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,17 +103,44 @@ class RouteSpec:
     line: int
     match: str
     provider: str
+    name: str = ""
     model: str = ""
     position: int = 100
     enabled: bool = True
     demote: bool = False
     shortcuts: tuple[str, ...] = ()
+    targets: tuple[TargetSpec, ...] = ()
+    columns: Columns = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return self.name or self.match
 
 
 @dataclass(frozen=True)
 class TeamSpec:
     line: int
     name: str
+    columns: Columns = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MemberSpec:
+    line: int
+    user: str
+    role: str
+    team: str | None = None
+    columns: Columns = field(default_factory=dict)
+
+    @property
+    def label(self) -> tuple[str, str | None]:
+        return self.user, self.team
+
+
+@dataclass(frozen=True)
+class SettingsSpec:
+    line: int
+    columns: Columns = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,8 +151,14 @@ class ApiKeySpec:
     key_env: str | None = None
     digest: str | None = None
     generate: bool = False
+    previous_digest: str | None = None
+    signing_secret: str | None = field(default=None, repr=False)
+    signing_secret_env: str | None = None
+    signing_sealed: str | None = field(default=None, repr=False)
+    owner: str | None = None
     expires_at: datetime | None = None
     enabled: bool = True
+    columns: Columns = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,115 +168,10 @@ class Document:
     providers: tuple[ProviderSpec, ...] | None = None
     routes: tuple[RouteSpec, ...] | None = None
     teams: tuple[TeamSpec, ...] | None = None
+    members: tuple[MemberSpec, ...] | None = None
+    settings: SettingsSpec | None = None
+    proxies: tuple[ProxySpec, ...] | None = None
     api_keys: tuple[ApiKeySpec, ...] | None = None
-
-
-class Reader:
-    """Walks the YAML nodes, which know their lines, and collects what is wrong."""
-
-    def __init__(self) -> None:
-        self.problems: list[str] = []
-
-    def complain(self, node: yaml.Node, text: str) -> None:
-        self.problems.append(f"line {node.start_mark.line + 1}: {text}")
-
-    def mapping(self, node: yaml.Node, known: Mapping[str, Any], what: str) -> dict[str, yaml.Node]:
-        if not isinstance(node, yaml.MappingNode):
-            self.complain(node, f"{what} needs the form name: value")
-            return {}
-        found: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            name = str(key.value)
-            if name not in known:
-                self.complain(key, f"{what} has no {name!r}; it takes {', '.join(known)}")
-            elif name in found:
-                self.complain(key, f"{name!r} stands twice in this {what}")
-            else:
-                found[name] = value
-        return found
-
-    def items(self, node: yaml.Node, what: str) -> list[yaml.Node]:
-        if isinstance(node, yaml.SequenceNode):
-            return list(node.value)
-        self.complain(node, f"{what} needs a list")
-        return []
-
-    def record(self, node: yaml.Node, fields: Mapping[str, Field], build: Callable[..., Any], what: str) -> Any | None:
-        """A specification made of a mapping; None, with a complaint, when something in it is wrong."""
-        before = len(self.problems)
-        found = self.mapping(node, fields, what)
-        values: dict[str, Any] = {}
-        for name, rule in fields.items():
-            if name not in found:
-                if rule.required:
-                    self.complain(node, f"this {what} needs {name!r}")
-                continue
-            try:
-                values[name] = rule.read(self, found[name])
-            except ValueError as error:
-                self.complain(found[name], f"{name}: {error}")
-        if len(self.problems) > before:
-            return None
-        return build(line=node.start_mark.line + 1, **values)
-
-    def records(self, node: yaml.Node, fields: Mapping[str, Field], build: Any, what: str, key: str) -> tuple[Any, ...]:
-        """The specifications of a list; no two may have the same `key`."""
-        built = [(item, self.record(item, fields, build, what)) for item in self.items(node, f"the list of {what}s")]
-        seen: set[str] = set()
-        for item, spec in built:
-            name = getattr(spec, key, None)
-            if name in seen:
-                self.complain(item, f"the {what} {name!r} stands there twice")
-            seen.add(name or "")
-        return tuple(spec for _, spec in built if spec is not None)
-
-
-@dataclass(frozen=True)
-class Field:
-    read: Callable[[Reader, yaml.Node], Any]
-    required: bool = False
-
-
-def scalar(node: yaml.Node) -> Any:
-    if not isinstance(node, yaml.ScalarNode):
-        raise ValueError("needs a single value")
-    return yaml.SafeLoader("").construct_object(node)
-
-
-def text(_: Reader, node: yaml.Node) -> str:
-    if scalar(node) is None or not str(node.value).strip():
-        raise ValueError("needs text")
-    # As it is written: YAML would make a number of a model called 4.10.
-    return str(node.value)
-
-
-def optional_text(_: Reader, node: yaml.Node) -> str:
-    return "" if scalar(node) is None else str(node.value)
-
-
-def team_name(reader: Reader, node: yaml.Node) -> str | None:
-    return None if scalar(node) is None else name(reader, node)
-
-
-def name(_: Reader, node: yaml.Node) -> str:
-    value = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
-    if not NAME.fullmatch(value):
-        raise ValueError("needs a name of lower-case letters, digits, dots, underscores and hyphens")
-    return value
-
-
-def flag(_: Reader, node: yaml.Node) -> bool:
-    value = scalar(node)
-    if not isinstance(value, bool):
-        raise ValueError("needs true or false")
-    return value
-
-
-def position(_: Reader, node: yaml.Node) -> int:
-    value = scalar(node)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
-        raise ValueError("needs a whole number of zero or more")
-    return value
 
 
 def dialect(_: Reader, node: yaml.Node) -> str:
@@ -217,35 +192,27 @@ def shortcuts(reader: Reader, node: yaml.Node) -> tuple[str, ...]:
     return tuple(sorted(set(found)))
 
 
-def digest(_: Reader, node: yaml.Node) -> str:
-    value = str(node.value)
-    if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ValueError("needs 64 hex digits, as an export writes them")
+def names(reader: Reader, node: yaml.Node) -> tuple[str, ...]:
+    return tuple(name(reader, item) for item in reader.items(node, "it"))
+
+
+def user_name(_: Reader, node: yaml.Node) -> str:
+    return str(scalar(node))
+
+
+def role(_: Reader, node: yaml.Node) -> str:
+    value = str(scalar(node))
+    if value not in Member.Role.values:
+        raise ValueError(f"needs one of {', '.join(Member.Role.values)}")
     return value
-
-
-def moment(_: Reader, node: yaml.Node) -> datetime | None:
-    value = scalar(node)
-    if value is None:
-        return None
-    if isinstance(value, str):
-        value = moment_of_text(value)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if not isinstance(value, datetime):
-        raise ValueError("needs a time such as 2027-01-01T00:00:00Z")
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def moment_of_text(value: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError:
-        return None
 
 
 def credentials(reader: Reader, node: yaml.Node) -> tuple[CredentialSpec, ...]:
     return reader.records(node, CREDENTIAL_FIELDS, CredentialSpec, "credential", "name")
+
+
+def targets(reader: Reader, node: yaml.Node) -> tuple[TargetSpec, ...]:
+    return reader.records(node, TARGET_FIELDS, TargetSpec, "target", "line")
 
 
 CREDENTIAL_FIELDS = {
@@ -253,37 +220,61 @@ CREDENTIAL_FIELDS = {
     "secret": Field(text),
     "secret_env": Field(text),
     "fingerprint": Field(text),
+    "sealed": Field(text),
     "enabled": Field(flag),
-}
+} | column_fields(Credential, columns.CREDENTIAL)
 PROVIDER_FIELDS = {
     "name": Field(name, required=True),
     "dialect": Field(dialect, required=True),
     "address": Field(address),
     "credentials": Field(credentials),
-}
+    "proxies": Field(names),
+} | column_fields(Provider, columns.PROVIDER)
+PROXY_FIELDS = {
+    "name": Field(name, required=True),
+    "password": Field(text),
+    "password_env": Field(text),
+    "sealed": Field(text),
+} | column_fields(OutboundProxy, columns.PROXY, "address")
+TARGET_FIELDS = {"provider": Field(name, required=True)} | column_fields(RouteTarget, columns.TARGET)
 ROUTE_FIELDS = {
     "match": Field(text, required=True),
     "provider": Field(name, required=True),
+    "name": Field(text),
     "model": Field(optional_text),
     "position": Field(position),
     "enabled": Field(flag),
     "demote": Field(flag),
     "shortcuts": Field(shortcuts),
+    "targets": Field(targets),
+} | column_fields(ModelRoute, columns.ROUTE)
+TEAM_FIELDS = {"name": Field(name, required=True)} | column_fields(Team, columns.TEAM)
+MEMBER_FIELDS = {
+    "user": Field(user_name, required=True),
+    "role": Field(role, required=True),
+    "team": Field(team_name),
 }
-TEAM_FIELDS = {"name": Field(name, required=True)}
 API_KEY_FIELDS = {
     "name": Field(name, required=True),
     "team": Field(team_name),
+    "owner": Field(user_name),
     "key_env": Field(text),
     "digest": Field(digest),
     "generate": Field(flag),
+    "previous_digest": Field(digest),
+    "signing_secret": Field(text),
+    "signing_secret_env": Field(text),
+    "signing_sealed": Field(text),
     "expires_at": Field(moment),
     "enabled": Field(flag),
-}
+} | column_fields(ApiKey, columns.API_KEY)
+SETTINGS_FIELDS = column_fields(GatewaySettings, columns.SETTINGS)
 SECTIONS: dict[str, tuple[Mapping[str, Field], Any, str, str]] = {
+    "proxies": (PROXY_FIELDS, ProxySpec, "proxy", "name"),
     "providers": (PROVIDER_FIELDS, ProviderSpec, "provider", "name"),
-    "routes": (ROUTE_FIELDS, RouteSpec, "route", "match"),
+    "routes": (ROUTE_FIELDS, RouteSpec, "route", "label"),
     "teams": (TEAM_FIELDS, TeamSpec, "team", "name"),
+    "members": (MEMBER_FIELDS, MemberSpec, "member", "label"),
     "api_keys": (API_KEY_FIELDS, ApiKeySpec, "API key", "name"),
 }
 
@@ -297,10 +288,11 @@ def read_document(source: str) -> Document:
     if root is None:
         return Document()
     reader = Reader()
-    sections = {
-        section: reader.records(node, *SECTIONS[section])
-        for section, node in reader.mapping(root, SECTIONS, "configuration").items()
-    }
+    found = reader.mapping(root, {**SECTIONS, "settings": None}, "configuration")
+    settings = found.pop("settings", None)
+    sections: dict[str, Any] = {section: reader.records(node, *SECTIONS[section]) for section, node in found.items()}
+    if settings is not None:
+        sections["settings"] = reader.record(settings, SETTINGS_FIELDS, SettingsSpec, "settings")
     document = Document(**sections)
     check_providers(reader, document)
     check_api_keys(reader, document)
@@ -316,7 +308,7 @@ def check_providers(reader: Reader, document: Document) -> None:
         if provider.name in ENVIRONMENT_PROVIDERS and provider.dialect != provider.name:
             reader.problems.append(f"line {provider.line}: the dialect of {provider.name} is {provider.name}")
         for credential in provider.credentials:
-            given = [credential.secret, credential.secret_env, credential.fingerprint]
+            given = [credential.secret, credential.secret_env, credential.fingerprint or credential.sealed]
             if sum(item is not None for item in given) != 1:
                 reader.problems.append(
                     f"line {credential.line}: the credential {credential.name} needs exactly one of secret, "

@@ -1,7 +1,8 @@
 """Keeps the snapshot true: a thread that listens for changes and replaces the snapshot whole.
 
 A change is announced by a trigger (`NOTIFY turnlog_config`, see migration 0002); the version number is read every half
-second besides, because a notice is lost when the connection is. While the database is away the last one stays in force.
+second besides, because a notice is lost when the connection is. While the database is away the last one stays in force;
+a process that starts meanwhile takes the copy that the last reading left on disk.
 The event loop only ever reads the reference `current`, which is replaced atomically.
 """
 
@@ -9,15 +10,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from gateway.configuration.access_file import AccessFile
-from gateway.configuration.building import build_snapshot, stored_version
+from gateway.configuration.building import build_snapshot
 from gateway.configuration.sealing import access_key_pepper
+from gateway.configuration.tables import Tables, read_copy, read_tables, stored_version, write_copy
 from gateway.policy.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -30,11 +32,11 @@ RETRY_SECONDS = 0.5
 class ConfigurationKeeper:
     """`current` is None until the configuration has been read once; `problem` says why it cannot be read now."""
 
-    def __init__(self, build: Callable[[AccessFile], Snapshot] | None = None) -> None:
+    def __init__(self, copy: Path | None = None) -> None:
         self.current: Snapshot | None = None
         self.problem: str | None = "the configuration has not been read yet"
         self.access_file = AccessFile(settings.TURNLOG.access_keys_file, access_key_pepper())
-        self._build = build or (lambda access_file: build_snapshot(access_file.callers))
+        self._copy = copy
         self._stopping = threading.Event()
         self._loaded = threading.Event()
         self._thread: threading.Thread | None = None
@@ -68,6 +70,8 @@ class ConfigurationKeeper:
             self._stopping.wait(RETRY_SECONDS)
 
     def _note_problem(self, problem: str) -> None:
+        if self.current is None:
+            self._take_copy()
         if problem != self.problem:
             log.warning("%s; %s", problem, "the last one stays in force" if self.current else "none is in force yet")
         self.problem = problem
@@ -87,12 +91,35 @@ class ConfigurationKeeper:
                 self._replace()
 
     def _replace(self) -> None:
-        snapshot = self._build(self.access_file)
+        tables = read_tables()
+        snapshot = build_snapshot(self.access_file.callers, tables)
         if self.current is not None and self.problem is None:
             log.info("configuration %d is in force", snapshot.version)
         self.current = snapshot
         self.problem = None
         self._loaded.set()
+        self._write_copy(tables)
+
+    def _write_copy(self, tables: Tables) -> None:
+        if self._copy is None:
+            return
+        try:
+            write_copy(self._copy, tables)
+        except OSError as error:
+            log.warning("the configuration cannot be copied to %s: %s", self._copy, error.strerror)
+
+    def _take_copy(self) -> None:
+        """Serve by what the last reading left on disk until the database answers."""
+        tables = read_copy(self._copy) if self._copy is not None else None
+        if tables is None:
+            return
+        try:
+            self.current = build_snapshot(self.access_file.callers, tables)
+        except Exception:
+            log.exception("the copy of the configuration cannot be used")
+            return
+        self._loaded.set()
+        log.warning("configuration %d is in force, from its copy on disk", tables.version)
 
 
 def close_quietly() -> None:

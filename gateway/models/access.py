@@ -5,13 +5,15 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from gateway.models.providers import NAME_VALIDATOR
+from gateway.models.transport import NAME_VALIDATOR
+from gateway.models.validators import check_dialects, check_networks, check_texts
 
 
 class Team(models.Model):
     """People who share keys and see each other's history."""
 
     name = models.CharField(max_length=64, unique=True, validators=[NAME_VALIDATOR])
+    region = models.CharField(max_length=32, blank=True, validators=[NAME_VALIDATOR], help_text="Of its callers")
 
     class Meta:
         ordering = ("name",)
@@ -62,6 +64,32 @@ class ApiKey(models.Model):
     )
     enabled = models.BooleanField(default=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    allowed_dialects = models.JSONField(
+        default=list, blank=True, validators=[check_dialects], help_text="APIs it may speak; empty: all"
+    )
+    allowed_models = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_texts],
+        help_text="Models it may ask for, or patterns; empty: all",
+    )
+    allowed_providers = models.JSONField(
+        default=list, blank=True, validators=[check_texts], help_text="Providers it may reach; empty: all"
+    )
+    allow_addresses = models.JSONField(
+        default=list, blank=True, validators=[check_networks], help_text="Networks it may call from; empty: all"
+    )
+    deny_addresses = models.JSONField(
+        default=list, blank=True, validators=[check_networks], help_text="Networks it may not call from"
+    )
+    priority = models.SmallIntegerField(default=0, help_text="Who waits for a place: the higher goes first")
+    region = models.CharField(max_length=32, blank=True, validators=[NAME_VALIDATOR], help_text="Empty: the team's")
+    previous_digest = models.BinaryField(null=True, editable=False, help_text="of the key before the last rotation")
+    previous_until = models.DateTimeField(null=True, blank=True, help_text="Until when the former key opens, too")
+    signing_ciphertext = models.BinaryField(editable=False, blank=True, default=b"")
+    debug_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then every decision about its requests is logged"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

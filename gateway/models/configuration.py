@@ -1,8 +1,17 @@
-"""The version of everything ops configure; triggers on its tables raise it and notify `turnlog_config`."""
+"""What ops configure for the whole gateway, and how all they configure came to be.
+
+Triggers on the tables of the configuration raise `ConfigurationVersion` and notify `turnlog_config`.
+"""
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
+
+from gateway.models.validators import check_networks, check_region_table
+
+MIB = 1024 * 1024
 
 
 class ConfigurationVersion(models.Model):
@@ -13,3 +22,56 @@ class ConfigurationVersion(models.Model):
 
     def __str__(self) -> str:
         return str(self.number)
+
+
+class ConfigurationRevision(models.Model):
+    """The configuration as it was after a change, whole, and what the change was. Written once, never changed."""
+
+    made_at = models.DateTimeField(auto_now_add=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    author_name = models.CharField(max_length=150, help_text="As it was then; a command is named by itself")
+    note = models.CharField(max_length=300, blank=True)
+    difference = models.TextField(help_text="Lines that went and came, as in a unified difference; without secrets")
+    document = models.TextField(help_text="YAML; secrets in it are encrypted")
+
+    class Meta:
+        ordering = ("-pk",)
+        verbose_name = "configuration version"
+
+    def __str__(self) -> str:
+        return f"version {self.pk}"
+
+
+class GatewaySettings(models.Model):
+    """One row."""
+
+    allow_addresses = models.JSONField(
+        default=list, blank=True, validators=[check_networks], help_text="Networks that may call; empty: all"
+    )
+    deny_addresses = models.JSONField(
+        default=list, blank=True, validators=[check_networks], help_text="Networks that may not call"
+    )
+    region_fallbacks = models.JSONField(
+        default=dict,
+        blank=True,
+        validators=[check_region_table],
+        help_text="For a region without a provider of its own: the regions to use, in order",
+    )
+    validate_requests = models.BooleanField(
+        default=False, help_text="Refuse what breaks the bounds below; else the provider is the judge"
+    )
+    max_messages = models.PositiveIntegerField(default=100_000, validators=[MinValueValidator(1)])
+    max_content_bytes = models.PositiveIntegerField(default=64 * MIB, validators=[MinValueValidator(1)])
+    max_system_bytes = models.PositiveIntegerField(default=8 * MIB, validators=[MinValueValidator(1)])
+    max_output_tokens = models.PositiveIntegerField(default=1_000_000, validators=[MinValueValidator(1)])
+    max_top_logprobs = models.PositiveIntegerField(default=20)
+    remote_url = models.CharField(
+        max_length=500, blank=True, help_text="A configuration file to fetch and apply when it changes"
+    )
+    remote_interval = models.FloatField(default=60.0, validators=[MinValueValidator(5)], help_text="Seconds")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "gateway settings"
+
+    def __str__(self) -> str:
+        return "gateway settings"

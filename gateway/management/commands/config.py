@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.configuration.applying import Outcome, apply_document
-from gateway.configuration.document import Document, WrongDocument, read_document
+from gateway.configuration.document import Document, read_document
+from gateway.configuration.document_reader import WrongDocument
 from gateway.configuration.exporting import export_document
 
 

@@ -9,8 +9,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from gateway.configuration.building import build_snapshot, stored_version
+from gateway.configuration.building import build_snapshot
 from gateway.configuration.sealing import access_key_pepper, unseal
+from gateway.configuration.tables import stored_version
 from gateway.models import ApiKey, Credential, ModelRoute, Provider
 from gateway.policy.keys import digest_key, is_well_formed
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from gateway.configuration.building import build_snapshot, stored_version
-from gateway.configuration.document import WrongDocument, read_document
+from gateway.configuration.building import build_snapshot
+from gateway.configuration.document import read_document
+from gateway.configuration.document_reader import WrongDocument
 from gateway.configuration.sealing import access_key_pepper, unseal
+from gateway.configuration.tables import stored_version
 from gateway.dialects.names import Shortcut
 from gateway.models import ApiKey, Credential, ModelRoute, Provider, Team
 from gateway.policy.keys import digest_key

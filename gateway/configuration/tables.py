@@ -1,0 +1,92 @@
+"""The configuration tables as plain values: what a snapshot is built from, and what is kept on disk for a start without
+Postgres. Secrets in them are encrypted, keys are digests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from django.db import models, transaction
+
+from gateway.models import (
+    ApiKey,
+    ConfigurationVersion,
+    Credential,
+    GatewaySettings,
+    ModelRoute,
+    OutboundProxy,
+    Provider,
+    RouteTarget,
+    Team,
+)
+
+Row = dict[str, Any]
+FORM = 1
+"""Raised when the disk copy's meaning changes: an older one is not read."""
+
+
+class Tables(msgspec.Struct):
+    """Rows as column to value, in the order of their tables."""
+
+    version: int
+    settings: Row
+    providers: list[Row]
+    credentials: list[Row]
+    proxies: list[Row]
+    provider_proxies: list[tuple[int, int]]
+    """(provider, proxy)"""
+    routes: list[Row]
+    targets: list[Row]
+    teams: list[Row]
+    keys: list[Row]
+    form: int = FORM
+
+
+def stored_version() -> int:
+    return ConfigurationVersion.objects.order_by("id").values_list("number", flat=True).first() or 0
+
+
+def read_tables() -> Tables:
+    """One consistent view. The version is read first: a change during the reading shows as a newer one afterwards."""
+    with transaction.atomic():
+        through = Provider.proxies.through._default_manager
+        return Tables(
+            version=stored_version(),
+            settings=next(iter(rows_of(GatewaySettings.objects.all())), {}),
+            providers=rows_of(Provider.objects.order_by("name")),
+            credentials=rows_of(Credential.objects.order_by("name")),
+            proxies=rows_of(OutboundProxy.objects.filter(enabled=True).order_by("position", "name")),
+            provider_proxies=list(through.values_list("provider_id", "outboundproxy_id")),
+            routes=rows_of(ModelRoute.objects.filter(enabled=True).order_by("position", "name")),
+            targets=rows_of(RouteTarget.objects.order_by("position", "pk")),
+            teams=rows_of(Team.objects.all()),
+            keys=rows_of(ApiKey.objects.all()),
+        )
+
+
+def rows_of(query: models.QuerySet[Any]) -> list[Row]:
+    return [{name: plain(value) for name, value in row.items()} for row in query.values()]
+
+
+def plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def write_copy(path: Path, tables: Tables) -> None:
+    """Whole or not at all; readable by nobody else. Raises OSError."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.msgpack.encode(tables))
+    beside.replace(path)
+
+
+def read_copy(path: Path) -> Tables | None:
+    """None when there is none that can be read."""
+    try:
+        tables = msgspec.msgpack.decode(path.read_bytes(), type=Tables)
+    except (OSError, ValueError):
+        return None
+    return tables if tables.form == FORM else None

@@ -1,0 +1,280 @@
+"""A file that says something of every field, through the tables and the disk copy to the snapshot, and back."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import yaml
+from django.contrib.auth.models import User
+from django.core.management import call_command
+
+from gateway.configuration import columns
+from gateway.configuration.applying import apply_document
+from gateway.configuration.building import build_snapshot
+from gateway.configuration.document import read_document
+from gateway.configuration.document_reader import WrongDocument
+from gateway.configuration.exporting import export_document
+from gateway.configuration.sealing import access_key_pepper
+from gateway.configuration.tables import read_copy, read_tables, write_copy
+from gateway.dialects.names import Dialect
+from gateway.models import ApiKey, GatewaySettings, ModelRoute, OutboundProxy, Provider, Team
+from gateway.policy.breaker import BreakerMode
+from gateway.policy.keys import digest_key
+from gateway.policy.retries import Backoff
+from gateway.policy.snapshot import TargetEntry
+from gateway.policy.strategies import Scenario, Strategy
+from gateway.policy.waiting import WhenFull
+
+pytestmark = pytest.mark.django_db
+
+ENVIRON = {
+    "MIRROR_KEY": "mirror-secret-0123456789",
+    "PROXY_PASSWORD": "proxy-secret",
+    "CI_KEY": "key-of-ci-0123456789",
+    "CI_SIGNING": "signing-secret-0123456789",
+}
+DOCUMENT = """
+settings:
+  allow_addresses: [10.0.0.0/8, "::1", 127.0.0.1]
+  deny_addresses: [10.9.0.0/16]
+  region_fallbacks: {eu: [us]}
+  validate_requests: true
+  max_messages: 500
+  max_content_bytes: 1000000
+  max_system_bytes: 2000
+  max_output_tokens: 64000
+  max_top_logprobs: 5
+  remote_url: https://config.example/turnlog.yaml
+  remote_interval: 300
+proxies:
+  - {name: office, address: "http://proxy.example:3128", username: ada, password_env: PROXY_PASSWORD,
+     bypass: [.internal], position: 5, enabled: true}
+providers:
+  - name: mirror
+    dialect: anthropic
+    address: https://mirror.example
+    credentials: [{name: main, secret_env: MIRROR_KEY, per_minute: 40}]
+    proxies: [office]
+    proxy_choice: in_turn
+    keyless: true
+    region: eu
+    extra_headers: {X-Team: search}
+    slow_seconds: 20
+    connect_timeout: 3
+    header_timeout: 120
+    idle_timeout: 90.5
+    pool_size: 50
+    pool_idle_seconds: 30
+    pool_life_seconds: 600
+    http2: true
+    tls_minimum: "1.3"
+    ca_file: /etc/ca.pem
+    client_certificate_file: /etc/client.pem
+    client_key_file: /etc/client.key
+    health_path: /v1/models
+    health_interval: 10
+    health_timeout: 2
+    health_failures: 2
+    breaker_mode: enforce
+    breaker_failures: 3
+    breaker_open_seconds: 10
+    breaker_successes: 1
+    breaker_error_percent: 25
+    breaker_window: 30
+    breaker_volume: 10
+    retry_attempts: 3
+    retry_on: [connect, "503"]
+    retry_deadline: 20
+    retry_backoff: fibonacci
+    retry_base: 0.1
+    retry_longest: 2
+    retry_budget_percent: 20
+    max_in_flight: 8
+    queue_size: 16
+    queue_longest_wait: 5
+    queue_when_full: spill
+    queue_long_bytes: 200000
+routes:
+  - name: thinking
+    match: claude-*
+    provider: mirror
+    model: claude-opus-4-5
+    position: 3
+    weight: 2
+    strategy: weighted
+    fallback_on: ["529", connect]
+    scenario: think
+    min_tokens: 30000
+    dialects: [anthropic]
+    keys: [ci]
+    teams: [search]
+    headers: {X-Project: "web-*"}
+    min_bytes: 10
+    max_bytes: 1000000
+    targets:
+      - {provider: anthropic, model: claude-sonnet-4-5, weight: 3}
+      - {provider: mirror}
+teams:
+  - {name: search, region: us}
+members:
+  - {user: ada, team: search, role: lead}
+api_keys:
+  - name: ci
+    team: search
+    owner: ada
+    key_env: CI_KEY
+    signing_secret_env: CI_SIGNING
+    allowed_dialects: [anthropic, chat]
+    allowed_models: ["claude-*"]
+    allowed_providers: [anthropic, mirror]
+    allow_addresses: [192.0.2.0/24]
+    deny_addresses: [192.0.2.7]
+    priority: 5
+    region: eu
+    previous_until: 2031-01-01
+    debug_until: 2031-01-01T12:00:00Z
+    expires_at: 2032-01-01
+"""
+
+
+@pytest.fixture(autouse=True)
+def ada() -> None:
+    User.objects.create_user("ada")
+
+
+def apply(text: str, **options: bool) -> list[str]:
+    return apply_document(read_document(text), ENVIRON, **options).changes
+
+
+def test_every_column_that_can_be_set_stands_in_the_document() -> None:
+    said = yaml.safe_load(DOCUMENT)
+    for model, names, found in (
+        (Provider, columns.PROVIDER, said["providers"][0]),
+        (OutboundProxy, columns.PROXY, said["proxies"][0]),
+        (ModelRoute, columns.ROUTE, said["routes"][0]),
+        (Team, columns.TEAM, said["teams"][0]),
+        (ApiKey, columns.API_KEY, said["api_keys"][0]),
+        (GatewaySettings, columns.SETTINGS, said["settings"]),
+    ):
+        assert set(names) - set(found) == set(), model
+
+
+def test_every_field_reaches_the_snapshot() -> None:
+    apply(DOCUMENT)
+    snapshot = build_snapshot({})
+    mirror = snapshot.providers["mirror"]
+    assert (mirror.keyless, mirror.region, mirror.slow_seconds) == (True, "eu", 20)
+    assert mirror.extra_headers == ((b"x-team", b"search"),)
+    (credential,) = mirror.credentials
+    assert (credential.secret, credential.per_minute) == (ENVIRON["MIRROR_KEY"], 40)
+    transport = mirror.transport
+    assert transport is not None
+    assert (transport.connect_timeout, transport.header_timeout, transport.idle_timeout) == (3, 120, 90.5)
+    assert (transport.pool_size, transport.pool_idle_seconds, transport.pool_life_seconds) == (50, 30, 600)
+    assert (transport.http2, transport.tls_minimum, transport.ca_file) == (True, "1.3", "/etc/ca.pem")
+    assert (transport.proxies[0].password, transport.proxies[0].bypass) == ("proxy-secret", (".internal",))
+    breaker = mirror.breaker
+    assert (breaker.mode, breaker.failures, breaker.error_share, breaker.volume) == (BreakerMode.ENFORCE, 3, 0.25, 10)
+    assert mirror.retry is not None
+    assert (mirror.retry.attempts, mirror.retry.backoff, mirror.retry.budget) == (3, Backoff.FIBONACCI, 0.2)
+    assert mirror.queue is not None
+    assert (mirror.queue.places, mirror.queue.when_full) == (8, WhenFull.SPILL)
+    assert mirror.health is not None
+    assert (mirror.health.path, mirror.health.failures) == ("/v1/models", 2)
+    (route,) = snapshot.conditional_routes
+    assert (route.name, route.strategy, route.fallback_on) == ("thinking", Strategy.WEIGHTED, {"529", "connect"})
+    assert route.all_targets == (
+        TargetEntry("mirror", "claude-opus-4-5", 2),
+        TargetEntry("anthropic", "claude-sonnet-4-5", 3),
+        TargetEntry("mirror", "", 1),
+    )
+    assert route.conditions is not None
+    assert route.conditions.headers == ((b"x-project", "web-*"),)
+    assert snapshot.scenarios == {Scenario.THINK}
+    caller = snapshot.callers[digest_key(access_key_pepper(), ENVIRON["CI_KEY"].encode())]
+    assert (caller.dialects, caller.models, caller.priority) == ({Dialect.ANTHROPIC, Dialect.CHAT}, ("claude-*",), 5)
+    assert (caller.signing_secret, caller.region) == (ENVIRON["CI_SIGNING"].encode(), "eu")
+    assert not caller.networks.admit("192.0.2.7")
+    assert not caller.networks.admit("198.51.100.1")
+    assert caller.networks.admit("192.0.2.8")
+    assert snapshot.networks.admit("10.1.2.3")
+    assert not snapshot.networks.admit("10.9.2.3")
+    assert snapshot.validation is not None
+    assert snapshot.validation.max_messages == 500
+    assert snapshot.region_fallbacks == {"eu": ("us",)}
+
+
+def test_applying_twice_changes_nothing() -> None:
+    apply(DOCUMENT)
+    assert apply(DOCUMENT) == []
+
+
+def test_an_export_says_it_all_without_a_secret_and_changes_nothing() -> None:
+    apply(DOCUMENT)
+    exported = export_document()
+    assert not [secret for secret in ENVIRON.values() if secret in exported]
+    assert apply(exported, prune=True) == []
+
+
+def test_a_sealed_export_makes_everything_again() -> None:
+    apply(DOCUMENT)
+    exported = export_document(sealed=True)
+    before = build_snapshot({})
+    assert not [secret for secret in ENVIRON.values() if secret in exported]
+    apply("providers: []\nproxies: []\nroutes: []\napi_keys: []\nteams: []\nmembers: []", prune=True)
+    assert not build_snapshot({}).callers
+    apply(exported, prune=True)
+    after = build_snapshot({})
+    assert (after.providers["mirror"], after.callers) == (before.providers["mirror"], before.callers)
+    assert after.conditional_routes == before.conditional_routes
+
+
+def test_the_disk_copy_gives_the_same_snapshot_and_holds_no_secret(tmp_path: Path) -> None:
+    apply(DOCUMENT)
+    path = tmp_path / "copy"
+    tables = read_tables()
+    write_copy(path, tables)
+    copied = read_copy(path)
+    assert copied is not None
+    assert build_snapshot({}, copied) == build_snapshot({}, tables)
+    assert not [secret for secret in ENVIRON.values() if secret.encode() in path.read_bytes()]
+    assert path.stat().st_mode & 0o077 == 0
+    path.write_bytes(path.read_bytes()[:100])
+    assert read_copy(path) is None
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ("settings: {allow_addresses: [10.0.0.0/33]}", "10.0.0.0/33 is no network"),
+        ("routes: [{match: a, provider: anthropic, dialects: [gemini]}]", "gemini: each is one of"),
+        ("routes: [{match: a, provider: anthropic, fallback_on: [never]}]", "never: each is a status"),
+        ("routes: [{match: a, provider: anthropic, strategy: luck}]", "luck"),
+        ("routes: [{match: a, provider: anthropic, weight: many}]", "weight: needs a whole number"),
+        ("providers: [{name: anthropic, dialect: anthropic, extra_headers: {Host: a}}]", "framing"),
+        ("providers: [{name: anthropic, dialect: anthropic, extra_headers: [a]}]", "needs a table of names and values"),
+        ("providers: [{name: anthropic, dialect: anthropic, http2: sometimes}]", "http2: needs true or false"),
+        ("providers: [{name: anthropic, dialect: anthropic, breaker_error_percent: 101}]", "less than or equal to 100"),
+        ("providers: [{name: anthropic, dialect: anthropic, retry_on: connect}]", "retry_on: needs a list"),
+        ("proxies: [{name: a}]", "this proxy needs 'address'"),
+        ("members: [{user: ada, role: king}]", "role: needs one of member, lead, ops, admin"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_with_its_line(document: str, words: str) -> None:
+    with pytest.raises(WrongDocument) as caught:
+        read_document(document)
+    assert "line 1" in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_routes_may_share_a_match_when_their_names_differ() -> None:
+    apply(
+        "routes:\n- {match: claude-*, provider: anthropic}\n"
+        "- {name: big, match: claude-*, provider: anthropic, min_bytes: 5}"
+    )
+    assert sorted(ModelRoute.objects.values_list("name", flat=True)) == ["big", "claude-*"]
+    output = io.StringIO()
+    call_command("config", "export", stdout=output)
+    assert "name: big" in output.getvalue()
