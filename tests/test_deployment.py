@@ -105,6 +105,11 @@ def test_the_engine_waits_for_the_drain(compose: dict[str, Any]) -> None:
     assert seconds(compose["services"]["loader"]["stop_grace_period"]) > 30
 
 
+def test_the_loader_stands_back_for_the_gateway(compose: dict[str, Any]) -> None:
+    assert compose["services"]["loader"]["cpu_shares"] < 1024
+    assert "cpu_shares" not in compose["services"]["gateway"]
+
+
 def test_images_are_pinned_and_none_of_ours_is_root(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert name in OURS or PINNED.fullmatch(service["image"]), name

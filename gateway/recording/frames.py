@@ -11,10 +11,12 @@ walk that looks for the next frame behind a damaged one cannot be led into a bod
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple
+
+# The same CRC-32 as in zlib at a tenth of its price, which is felt with bodies of a megabyte.
+from zlib_ng.zlib_ng import crc32
 
 MAGIC = b"\xf1TLF"
 VERSION = 1
@@ -48,15 +50,15 @@ class Damage(NamedTuple):
 
 def checksum_seed(series: str) -> int:
     """What the checksums of a series start from."""
-    return zlib.crc32(series.encode())
+    return crc32(series.encode())
 
 
 def encode_head(kind: int, exchange_id: bytes, meta: bytes, blob: Sequence[bytes], seed: int) -> bytes:
     """Header and meta of a frame whose blob is the given parts, to be written behind it. Ids are 16 bytes."""
     header = HEADER.pack(MAGIC, VERSION, kind, exchange_id, len(meta), sum(map(len, blob)))
-    checksum = zlib.crc32(meta, zlib.crc32(header, seed))
+    checksum = crc32(meta, crc32(header, seed))
     for part in blob:
-        checksum = zlib.crc32(part, checksum)
+        checksum = crc32(part, checksum)
     return header + CHECKSUM.pack(checksum) + meta
 
 
@@ -71,7 +73,7 @@ def read_frame(data: bytes | memoryview, start: int, seed: int) -> Frame | None:
         return None
     (expected,) = CHECKSUM.unpack_from(data, start + HEADER.size)
     view = memoryview(data)
-    found = zlib.crc32(view[meta_start:end], zlib.crc32(view[start : start + HEADER.size], seed))
+    found = crc32(view[meta_start:end], crc32(view[start : start + HEADER.size], seed))
     return Frame(kind, exchange_id, start, meta_start, meta_start + meta_size, end) if found == expected else None
 
 

@@ -139,6 +139,13 @@ def test_on_sigterm_the_loader_empties_the_spool_first(
     assert stored() == ids
 
 
+def test_the_loader_stands_back_for_those_who_relay(spool_dir: Path, start_process: Start, database_url: str) -> None:
+    loader = start_process("manage.py", "loader", "--spool", str(spool_dir), environment={"DATABASE_URL": database_url})
+    with_recorder(spool_dir, record)
+    wait_until(lambda: RequestLog.objects.count() == 1)
+    assert os.getpriority(os.PRIO_PROCESS, loader.pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+
+
 def test_a_second_loader_waits_for_the_first(spool_dir: Path, start_process: Start, database_url: str) -> None:
     command = ("manage.py", "loader", "--spool", str(spool_dir))
     first = start_process(*command, environment={"DATABASE_URL": database_url})
