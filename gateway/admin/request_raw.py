@@ -11,7 +11,8 @@ import msgspec
 from django.http import HttpResponse
 
 from gateway.dialects.content import decode_body
-from gateway.history.store import Damaged, NotInHistory, rebuild_request, rebuild_response
+from gateway.history.packing import Damaged
+from gateway.history.store import NotInHistory, rebuild_request, rebuild_response
 
 PREVIEWED = 200_000
 DECODED = 32_000_000

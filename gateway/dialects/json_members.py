@@ -21,6 +21,7 @@ _OPENING: Final = re.compile(rb"(?:\xef\xbb\xbf)?+\s*+\{\s*+")
 _MEMBER: Final = re.compile(rb"(%s)\s*+:\s*+" % _STRING, re.DOTALL)
 _PLAIN: Final = re.compile(rb'%s|[^\s,{}\[\]"]++' % _STRING, re.DOTALL)
 _BRACKETS: Final = re.compile(rb'(?:[^"{}\[\]]++|%s)*+([{\[]++|[}\]]++)' % _STRING, re.DOTALL)
+_LIST_OPENING: Final = re.compile(rb"\[\s*+")
 _COMMA: Final = re.compile(rb"\s*+,\s*+")
 _CLOSING: Final = re.compile(rb"\s*+\}\s*+\Z")
 
@@ -50,6 +51,22 @@ def members_of(body: bytes) -> Iterator[Member]:
             return
         yield Member(member[1], start, end)
         place = _COMMA.match(body, end)
+
+
+def elements_of(body: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The ranges of the elements of the list that lies at [start, end) of `body`, in order. Stops where the list breaks
+    off, or after more steps than a real one takes."""
+    place, steps = _LIST_OPENING.match(body, start), _MOST_STEPS
+    while place is not None and steps > 0 and (first := place.end()) < end - 1:
+        steps -= _STEPS_OF_A_MEMBER
+        if body[first : first + 1] in (b"{", b"["):
+            last, steps = _skip_container(body, first, steps)
+        else:
+            last = _skip_plain(body, first)
+        if last is None or last >= end:
+            return
+        yield first, last
+        place = _COMMA.match(body, last)
 
 
 def closes_at(body: bytes, end: int) -> bool:

@@ -1,7 +1,8 @@
 """Months of the history tables. A month's partitions are made ahead, and at load time when they are missing.
 
-A partition holds the ids (UUIDv7) whose time lies in one month of UTC. It is made as a table of its own and then
-attached, which locks out no reader and no writer of the others.
+A partition of a row table holds the ids (UUIDv7) whose time lies in one month of UTC; one of the tree's tables holds
+that month's rows. It is made as a table of its own and then attached, which locks out no reader and no writer of the
+others.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ PARTITIONED_TABLES = (
     "gateway_ratelimitsample",
     "gateway_storedbody",
 )
+"""By range of `id`."""
+TREE_TABLES = ("gateway_blob", "gateway_node", "gateway_manifestpage")
+"""By range of `month`, its first day."""
+SEARCH_TABLES: tuple[str, ...] = ()
+"""The same, for what is derived of blobs; counted apart."""
 ADVISORY_LOCK = 0x7475726E
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -73,10 +79,12 @@ def create_partitions(cursor: Any, months: Iterable[datetime.date]) -> None:
     """Make what is missing; several processes may do so at once. The cursor's transaction, if any, is used."""
     for month in months:
         for table in PARTITIONED_TABLES:
-            cursor.execute(partition_statement(table, month))
+            cursor.execute(partition_statement(table, month, first_id(month), first_id(next_month(month))))
+        for table in (*TREE_TABLES, *SEARCH_TABLES):
+            cursor.execute(partition_statement(table, month, month.isoformat(), next_month(month).isoformat()))
 
 
-def partition_statement(table: str, month: datetime.date) -> str:
+def partition_statement(table: str, month: datetime.date, first: str, beyond: str) -> str:
     """One statement, hence one transaction: wait for others who do the same, make the table, attach it."""
     name = f"{table}_{month:%Y_%m}"
     body = ATTACH.format(
@@ -84,7 +92,7 @@ def partition_statement(table: str, month: datetime.date) -> str:
         parent=sql.Identifier(table),
         partition=sql.Identifier(name),
         name=sql.Literal(name),
-        first=sql.Literal(first_id(month)),
-        beyond=sql.Literal(first_id(next_month(month))),
+        first=sql.Literal(first),
+        beyond=sql.Literal(beyond),
     ).as_string(None)
     return sql.SQL("DO {}").format(sql.Literal(body)).as_string(None)

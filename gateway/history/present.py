@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Mapping
 from typing import Any
 
-import zstandard
-
+from gateway.dialects.accumulate import accumulate
+from gateway.dialects.names import Dialect
 from gateway.history import timings
+from gateway.history.packing import Damaged
+from gateway.history.store import rebuild_response
 from gateway.models import RateLimitSample, RequestLog, ResponseLog
 
 REQUEST_KEYS = (
@@ -67,7 +68,6 @@ MORE_RESPONSE_KEYS = (
     "parse_warnings",
 )
 TOKEN_KEYS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-MESSAGE_BOUND = 1 << 30
 
 
 def list_row(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,15 +124,15 @@ def chunk_timings(request: RequestLog) -> list[dict[str, Any]]:
 
 
 def message_of(response: ResponseLog | None) -> Any:
-    """The accumulated message of an answer; None when it has none."""
-    if response is None or response.message is None:
+    """The accumulated message of an answer, folded anew from its bytes; None when it has none, or they are damaged."""
+    if response is None:
         return None
-    return json.loads(unpack_message(bytes(response.message)))
-
-
-def unpack_message(data: bytes) -> bytes:
-    """Raises zstandard.ZstdError."""
-    return zstandard.ZstdDecompressor().decompress(data, max_output_size=MESSAGE_BOUND)
+    try:
+        body = rebuild_response(response.request_id)
+    except Damaged:
+        return None
+    dialect = Dialect(response.request.dialect)
+    return accumulate(dialect, response.content_type, response.content_encoding, body).message
 
 
 def timestamp(moment: datetime.datetime) -> str:

@@ -1,7 +1,8 @@
 """Bodies of the history: what goes in comes out byte for byte, and is proved on the way out.
 
-This interface stays; how bodies lie in the tables is known to this file alone. Writing makes rows for the loader's
-batch (`writer.py` copies them); reading rebuilds the bytes and checks them against their SHA-256.
+Writing makes rows for the loader's batch (`writer.py` copies them); reading rebuilds the bytes and checks them against
+their SHA-256. A request's body is split where it has a shape that is known (`planning.py`); one that has not, and every
+answer, is kept whole.
 """
 
 from __future__ import annotations
@@ -12,25 +13,23 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import zstandard
 from django.db import connection
 
+from gateway.dialects.json_values import JSONObject
+from gateway.dialects.names import Dialect
+from gateway.dialects.request_parts import Unsplit
+from gateway.dialects.resent import resent_message
+from gateway.history.manifests import ManifestRow, rebuild_split
+from gateway.history.packing import Damaged, decompress, pack, unpack
+from gateway.history.planning import Manifest, Plan
 from gateway.models import RequestLog, StoredBody
 
-LEVEL = 3
 LARGEST_BODY = 1 << 30
-
-compressor = zstandard.ZstdCompressor(level=LEVEL)
-UNKNOWN_SIZE = -1
-decompressor = zstandard.ZstdDecompressor()
+REQUEST, RESPONSE = StoredBody.Part.REQUEST, StoredBody.Part.RESPONSE
 
 
 class NotInHistory(LookupError):
     """There is no exchange with this id."""
-
-
-class Damaged(ValueError):
-    """Stored bytes are not those that were recorded."""
 
 
 class Patch(NamedTuple):
@@ -41,34 +40,69 @@ class Patch(NamedTuple):
     text: bytes
 
 
-BodyRow = tuple[uuid.UUID, int, int, bytes, str, bytes, Any]
-"""id, part, size, sha256, codec, data, patch: a row of StoredBody."""
+class BodyRow(NamedTuple):
+    """A row of StoredBody."""
+
+    id: uuid.UUID
+    part: int
+    size: int
+    sha256: bytes
+    codec: str
+    data: bytes
+    patch: Any = None
+    skeleton: bytes | None = None
+    heads: Sequence[bytes | None] | None = None
+    tails: Sequence[bytes] | None = None
+    whole_because: str | None = None
 
 
-def put_request(exchange_id: uuid.UUID, body: bytes, patches: Sequence[Patch] = ()) -> list[BodyRow]:
+class StoredRequest(NamedTuple):
+    """`leaves` are those of the prefix and of the messages."""
+
+    rows: Sequence[BodyRow]
+    leaves: tuple[bytes | None, bytes | None] = (None, None)
+
+
+def put_request(
+    plan: Plan, dialect: Dialect, encoding: str, body: bytes, patches: Sequence[Patch] = ()
+) -> StoredRequest:
     """Rows that keep a request's body as it came, and what was changed on its way out."""
-    kept = [{"start": patch.start, "end": patch.end, "text": patch.text.decode("latin-1")} for patch in patches]
-    return [body_row(exchange_id, StoredBody.Part.REQUEST, body, kept or None)] if body else []
+    if not body:
+        return StoredRequest([])
+    kept = [{"start": patch.start, "end": patch.end, "text": patch.text.decode("latin-1")} for patch in patches] or None
+    exchange_id, digest = plan.additions.exchange_id, hashlib.sha256(body).digest()
+    coded = encoding.strip().lower() not in ("", "identity")
+    found = Unsplit(f"content coding {encoding[:40]}") if coded else plan.request(dialect, body)
+    if isinstance(found, Manifest):
+        data = pack(found.marks) if found.marks else b""
+        where = (found.skeleton, found.heads, found.tails)
+        row = BodyRow(exchange_id, REQUEST, len(body), digest, "split", data, kept, *where)
+        return StoredRequest([row], (found.prefix_leaf, found.messages_leaf))
+    row = BodyRow(exchange_id, REQUEST, len(body), digest, "packed", pack(body), kept, whole_because=found.reason)
+    return StoredRequest([row])
 
 
 def put_response(exchange_id: uuid.UUID, body: bytes) -> list[BodyRow]:
     """Rows that keep an answer's body as it was relayed."""
-    return [body_row(exchange_id, StoredBody.Part.RESPONSE, body, None)] if body else []
+    if not body:
+        return []
+    return [BodyRow(exchange_id, RESPONSE, len(body), hashlib.sha256(body).digest(), "packed", pack(body))]
 
 
-def body_row(exchange_id: uuid.UUID, part: StoredBody.Part, body: bytes, patch: list[dict[str, Any]] | None) -> BodyRow:
-    digest = hashlib.sha256(body).digest()
-    return (exchange_id, part.value, len(body), digest, "zstd", compressor.compress(body), patch)
+def put_reply(plan: Plan, dialect: Dialect, message: JSONObject | None) -> bytes | None:
+    """The digest of the blob that holds an answer's message as its client sends it back; None when there is none."""
+    data = None if message is None else resent_message(dialect, message)
+    return None if data is None else plan.reply(data)
 
 
 def rebuild_request(exchange_id: uuid.UUID) -> bytes:
     """The request's body as the client sent it; empty when it had none. Raises NotInHistory and Damaged."""
-    return rebuild(exchange_id, StoredBody.Part.REQUEST)[0]
+    return rebuild(exchange_id, REQUEST)[0]
 
 
 def rebuild_sent_request(exchange_id: uuid.UUID) -> bytes:
     """The request's body as the provider got it. Raises NotInHistory and Damaged."""
-    body, patches = rebuild(exchange_id, StoredBody.Part.REQUEST)
+    body, patches = rebuild(exchange_id, REQUEST)
     for patch in sorted(patches, reverse=True):
         body = body[: patch.start] + patch.text + body[patch.end :]
     return body
@@ -76,36 +110,44 @@ def rebuild_sent_request(exchange_id: uuid.UUID) -> bytes:
 
 def rebuild_response(exchange_id: uuid.UUID) -> bytes:
     """The answer's body as it was relayed, in its content coding. Raises NotInHistory and Damaged."""
-    return rebuild(exchange_id, StoredBody.Part.RESPONSE)[0]
+    return rebuild(exchange_id, RESPONSE)[0]
+
+
+BODY = """
+SELECT b.id, b.size, b.sha256, b.codec, b.data, b.patch::text, b.skeleton, b.heads, b.tails, r.scope, b.part
+FROM gateway_storedbody b LEFT JOIN gateway_requestlog r ON r.id = b.id
+"""
 
 
 def rebuild(exchange_id: uuid.UUID, part: StoredBody.Part) -> tuple[bytes, list[Patch]]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT size, sha256, codec, data, patch::text FROM gateway_storedbody WHERE id = %s AND part = %s",
-            [exchange_id, part.value],
-        )
+        cursor.execute(f"{BODY} WHERE b.id = %s AND b.part = %s", [exchange_id, part.value])
         row = cursor.fetchone()
     if row is None:
         if not RequestLog.objects.filter(id=exchange_id).exists():
             raise NotInHistory(f"there is no exchange {exchange_id} in the history")
         return b"", []
-    size, digest, codec, data, patch = row
-    return unpack_body(size, bytes(digest), codec, bytes(data)), read_patches(patch)
+    return rebuild_row(row), read_patches(row[5])
+
+
+def rebuild_row(row: Sequence[Any]) -> bytes:
+    """The bytes of a row of BODY, proved. Raises Damaged."""
+    exchange_id, size, digest, codec, data, _, skeleton, heads, tails, scope, _ = row
+    if codec != "split":
+        return unpack_body(size, bytes(digest), codec, bytes(data))
+    manifest = ManifestRow(exchange_id, scope or 0, bytes(skeleton), heads, tails, bytes(data))
+    return proved(rebuild_split(manifest, size), bytes(digest))
 
 
 def unpack_body(size: int, digest: bytes, codec: str, data: bytes) -> bytes:
-    """The bytes of a row, proved. Raises Damaged."""
-    if codec != "zstd" or not 0 <= size <= LARGEST_BODY:
+    """The bytes of a body that is kept whole, proved. Raises Damaged."""
+    if codec not in ("packed", "zstd") or not 0 <= size <= LARGEST_BODY:
         raise Damaged(f"cannot read {size} bytes of codec {codec!r}")
-    try:
-        # A damaged frame may announce any size, and the decompressor would ask for that much memory.
-        if zstandard.frame_content_size(data) not in (size, UNKNOWN_SIZE):
-            raise Damaged("the compressed bytes announce another size than was recorded")
-        body = decompressor.decompress(data, max_output_size=size)
-    except zstandard.ZstdError as error:
-        raise Damaged(f"the compressed bytes are damaged: {error}") from error
-    if len(body) != size or hashlib.sha256(body).digest() != digest:
+    return proved(unpack(data, size) if codec == "packed" else decompress(data, size), digest)
+
+
+def proved(body: bytes, digest: bytes) -> bytes:
+    if hashlib.sha256(body).digest() != digest:
         raise Damaged("the bytes do not have the SHA-256 they had when they were recorded")
     return body
 

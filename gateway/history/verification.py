@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import zstandard
 from django.db import connection
 
 from gateway.history import timings
-from gateway.history.present import unpack_message
-from gateway.history.store import Damaged, unpack_body
+from gateway.history.packing import Damaged
+from gateway.history.store import BODY, rebuild_row
 from gateway.models import RequestLog
 
 PAGE = 200
@@ -34,17 +33,14 @@ class Progress:
 
 
 EXCHANGES = """
-SELECT q.id, q.request_bytes, q.capture, r.id IS NOT NULL, h.id IS NOT NULL, r.response_bytes, r.message,
-       t.count, t.packed
+SELECT q.id, q.request_bytes, q.capture, r.id IS NOT NULL, h.id IS NOT NULL, r.response_bytes, t.count, t.packed
 FROM gateway_requestlog q
 LEFT JOIN gateway_responselog r ON r.id = q.id
 LEFT JOIN gateway_headerrecord h ON h.id = q.id
 LEFT JOIN gateway_chunktiming t ON t.id = q.id
 WHERE q.id > %s ORDER BY q.id LIMIT %s
 """
-BODIES = """
-SELECT id, part, size, sha256, codec, data FROM gateway_storedbody WHERE id > %s AND id <= %s ORDER BY id, part
-"""
+BODIES = f"{BODY} WHERE b.id > %s AND b.id <= %s ORDER BY b.id, b.part"
 
 
 def verify(progress: Progress) -> Iterator[Problem | None]:
@@ -62,7 +58,8 @@ def verify_page(rows: list[Any], last: uuid.UUID, newest: uuid.UUID, progress: P
     known = {row[0] for row in rows}
     with connection.cursor() as cursor:
         cursor.execute(BODIES, [last, newest])
-        for exchange_id, part, size, digest, codec, data in cursor:
+        for row in cursor.fetchall():
+            exchange_id, size, part = row[0], row[1], row[-1]
             progress.bodies += 1
             progress.bytes += size
             sizes[exchange_id, part] = size
@@ -70,7 +67,7 @@ def verify_page(rows: list[Any], last: uuid.UUID, newest: uuid.UUID, progress: P
             if exchange_id not in known and not RequestLog.objects.filter(id=exchange_id).exists():
                 yield Problem(exchange_id, "has a body but no row")
             try:
-                unpack_body(size, bytes(digest), codec, bytes(data))
+                rebuild_row(row)
             except Damaged as damage:
                 yield Problem(exchange_id, f"{('request', 'response')[part]}: {damage}")
     for row in rows:
@@ -79,7 +76,7 @@ def verify_page(rows: list[Any], last: uuid.UUID, newest: uuid.UUID, progress: P
 
 
 def verify_row(row: Any, sizes: dict[tuple[uuid.UUID, int], int]) -> Iterator[Problem]:
-    exchange_id, request_bytes, capture, has_response, has_headers, response_bytes, message, count, packed = row
+    exchange_id, request_bytes, capture, has_response, has_headers, response_bytes, count, packed = row
     if not has_response:
         yield Problem(exchange_id, "has no row of its response")
     if not has_headers:
@@ -91,11 +88,6 @@ def verify_row(row: Any, sizes: dict[tuple[uuid.UUID, int], int]) -> Iterator[Pr
                 yield Problem(exchange_id, f"{name}: {expected} bytes were recorded, {found} are there")
     if packed is not None:
         yield from verify_timings(exchange_id, count, bytes(packed), sizes.get((exchange_id, 1), 0))
-    if message is not None:
-        try:
-            unpack_message(bytes(message))
-        except zstandard.ZstdError as error:
-            yield Problem(exchange_id, f"message: {error}")
 
 
 def verify_timings(exchange_id: uuid.UUID, count: int, packed: bytes, size: int) -> Iterator[Problem]:

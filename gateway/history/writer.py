@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import uuid
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,9 @@ from psycopg.types.json import set_json_dumps
 
 from gateway.dialects.json_values import write_json
 from gateway.history.partitions import create_partitions, month_of
+from gateway.history.planning import Additions
 from gateway.history.store import BodyRow
+from gateway.history.tree_writer import TreeWriter
 
 Row = Sequence[Any]
 
@@ -56,6 +59,9 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("tags", "jsonb"),
         ("request_bytes", "int8"),
         ("capture", "text"),
+        ("prefix_leaf", "bytea"),
+        ("messages_leaf", "bytea"),
+        ("scope", "int4"),
     ),
     "gateway_responselog": (
         ("id", "uuid"),
@@ -78,7 +84,7 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("stream_error", "text"),
         ("parse_warnings", "text[]"),
         ("attempts", "jsonb"),
-        ("message", "bytea"),
+        ("reply", "bytea"),
     ),
     "gateway_chunktiming": (("id", "uuid"), ("count", "int4"), ("first_at", "timestamptz"), ("packed", "bytea")),
     "gateway_headerrecord": (("id", "uuid"), ("request_pairs", "jsonb"), ("response_pairs", "jsonb")),
@@ -97,15 +103,21 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("codec", "text"),
         ("data", "bytea"),
         ("patch", "jsonb"),
+        ("skeleton", "bytea"),
+        ("heads", "bytea[]"),
+        ("tails", "bytea[]"),
+        ("whole_because", "text"),
     ),
 }
 
 
 @dataclass(slots=True)
 class ExchangeRows:
-    """All rows of one exchange, values in the order of COLUMNS."""
+    """All rows of one exchange, values in the order of COLUMNS; `request` without the scope, which is looked up."""
 
     id: uuid.UUID
+    team: str
+    additions: Additions
     request: Row
     response: Row
     headers: Row
@@ -115,7 +127,11 @@ class ExchangeRows:
 
     def size(self) -> int:
         """About how many bytes it will take in the tables."""
-        return sum(len(body[5]) for body in self.bodies) + 4096
+        return sum(len(body.data) for body in self.bodies) + self.additions.size() + 4096
+
+    @property
+    def month(self) -> datetime.date:
+        return month_of(self.id.bytes)
 
 
 # An escaped NUL, which jsonb refuses, but not an escaped backslash before "u0000".
@@ -132,6 +148,7 @@ class HistoryWriter:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
+        self._tree = TreeWriter(connection)
         self._months: set[Any] = set()
 
     def known(self, ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
@@ -141,8 +158,11 @@ class HistoryWriter:
             return {row[0] for row in cursor}
 
     def ensure_months(self, exchanges: Iterable[ExchangeRows]) -> None:
-        """Make the partitions these exchanges go to, when they are not known to be there; not in a transaction."""
-        missing = {month_of(exchange.id.bytes) for exchange in exchanges} - self._months
+        """Make the partitions and scopes these exchanges go to, when they are not known to be there; not in a
+        transaction that may be rolled back."""
+        exchanges = list(exchanges)
+        self._tree.find_scopes(exchange.team for exchange in exchanges)
+        missing = {exchange.month for exchange in exchanges} - self._months
         if missing:
             with psycopg.Cursor(self._connection) as cursor:
                 create_partitions(cursor, sorted(missing))
@@ -153,13 +173,25 @@ class HistoryWriter:
         self._months.clear()
 
     def write(self, exchanges: Sequence[ExchangeRows]) -> None:
-        """Copy everything, in the transaction the connection is in. Raises psycopg.Error."""
-        self._copy("gateway_requestlog", [exchange.request for exchange in exchanges])
+        """Store everything, in the transaction the connection is in. Raises psycopg.Error, and StalePlans when the rows
+        have to be built again."""
+        scopes = self._tree.scopes
+        self._tree.begin(exchange.additions for exchange in exchanges)
+        places: dict[tuple[datetime.date, int], list[Additions]] = {}
+        for exchange in exchanges:
+            places.setdefault((exchange.month, scopes[exchange.team]), []).append(exchange.additions)
+        for place, plans in sorted(places.items(), key=lambda item: item[0]):
+            self._tree.write(place, plans)
+        self._copy("gateway_requestlog", [(*exchange.request, scopes[exchange.team]) for exchange in exchanges])
         self._copy("gateway_responselog", [exchange.response for exchange in exchanges])
         self._copy("gateway_headerrecord", [exchange.headers for exchange in exchanges])
         self._copy("gateway_chunktiming", [exchange.timing for exchange in exchanges if exchange.timing])
         self._copy("gateway_ratelimitsample", [row for exchange in exchanges for row in exchange.rate_limits])
         self._copy("gateway_storedbody", [row for exchange in exchanges for row in exchange.bodies])
+
+    def settle(self, exchanges: Sequence[ExchangeRows]) -> None:
+        """What was written is committed; with this the next rows of the same conversations are cheaper."""
+        self._tree.settle(((exchange.month, exchange.team), exchange.additions) for exchange in exchanges)
 
     def _copy(self, table: str, rows: Sequence[Row]) -> None:
         if not rows:

@@ -6,24 +6,30 @@ from gateway.models.requests import ChunkTiming, HeaderRecord, RateLimitSample, 
 from gateway.models.routes import ModelRoute, RouteTarget
 from gateway.models.stored import StoredBody
 from gateway.models.transport import OutboundProxy
+from gateway.models.tree import Blob, Epoch, ManifestPage, Node, Scope
 
 __all__ = [
     "ApiKey",
+    "Blob",
     "ChunkTiming",
     "ConfigurationRevision",
     "ConfigurationVersion",
     "Credential",
     "DeadLetter",
+    "Epoch",
     "GatewaySettings",
     "HeaderRecord",
+    "ManifestPage",
     "Member",
     "ModelRoute",
+    "Node",
     "OutboundProxy",
     "Provider",
     "RateLimitSample",
     "RequestLog",
     "ResponseLog",
     "RouteTarget",
+    "Scope",
     "SpoolSegment",
     "SpoolTotal",
     "StoredBody",

@@ -52,6 +52,9 @@ class RequestLog(models.Model):
     tags = models.JSONField(default=dict, help_text="the headers named in TURNLOG_TAG_HEADERS")
     request_bytes = models.BigIntegerField()
     capture = models.TextField(default="full", help_text="full, or why parts are missing")
+    prefix_leaf = models.BinaryField(null=True, help_text="the node of the last of its tools and system")
+    messages_leaf = models.BinaryField(null=True, help_text="the node of its last message; null: not split")
+    scope = models.IntegerField(db_default=0, help_text="whose blobs and nodes: a Scope, 0 for no team")
 
     class Meta:
         managed = True
@@ -67,6 +70,11 @@ class RequestLog(models.Model):
             models.Index(fields=["prompt_id", "-id"], name="requestlog_prompt"),
             models.Index(fields=["team", "-id"], name="requestlog_team"),
             models.Index(fields=["access_key", "-id"], name="requestlog_access_key"),
+            models.Index(
+                fields=["messages_leaf"],
+                name="requestlog_messages_leaf",
+                condition=models.Q(messages_leaf__isnull=False),
+            ),
             GinIndex(fields=["tags"], name="requestlog_tags"),
         ]
 
@@ -106,7 +114,8 @@ class ResponseLog(models.Model):
     stream_error = models.TextField(null=True, help_text="how the stream broke, when it did")
     parse_warnings = ArrayField(models.TextField(), default=list)
     attempts = models.JSONField(default=list)
-    message = models.BinaryField(null=True, help_text="the accumulated message, zstd-compressed JSON")
+    message = models.BinaryField(null=True, help_text="what `reply` replaces; not written any more")
+    reply = models.BinaryField(null=True, help_text="the blob of the accumulated message, as a client sends it back")
 
     class Meta:
         verbose_name = "response"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
 class StoredBody(models.Model):
-    """The bytes of one direction of one exchange, zstd-compressed whole."""
+    """The bytes of one direction of one exchange: whole, or where its parts are.
+
+    `codec` is `zstd` (whole, the oldest form), `packed` (whole) or `split`; `data` of a split body holds its marks.
+    """
 
     class Part(models.IntegerChoices):
         REQUEST = 0, "request"
@@ -22,6 +26,11 @@ class StoredBody(models.Model):
     patch = models.JSONField(
         null=True, help_text="list of start, end and text of what the route replaced on the way out"
     )
+
+    skeleton = models.BinaryField(null=True, help_text="split: the blob of what is not a part")
+    heads = ArrayField(models.BinaryField(null=True), null=True, help_text="split: for each list its last full page")
+    tails = ArrayField(models.BinaryField(), null=True, help_text="split: for each list the blobs after that page")
+    whole_because = models.TextField(null=True, help_text="why a request's body was not split")
 
     def __str__(self) -> str:
         return f"{self.id}/{self.part}"

@@ -31,7 +31,8 @@ def log_completed(exchanges: Sequence[ExchangeRows]) -> None:
 
 def line(rows: ExchangeRows) -> dict[str, Any]:
     """The fields; times in milliseconds since the admission, tokens as the provider counted them."""
-    request = dict(zip(REQUEST_COLUMNS, rows.request, strict=True))
+    # The last column, the scope, is only known to the writer.
+    request = dict(zip(REQUEST_COLUMNS, rows.request, strict=False))
     response = dict(zip(RESPONSE_COLUMNS, rows.response, strict=True))
     return {
         "request_id": str(rows.id),

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import psycopg
 import structlog
 
+from gateway.history.tree_writer import StalePlans
 from gateway.history.writer import ExchangeRows, HistoryWriter
 from gateway.recording.assemble import assemble, pack_frames, read_frames
 from gateway.recording.completed_log import log_completed
@@ -137,6 +138,10 @@ class BatchStore:
             guarded(partial(self._write, fresh))
         except DatabaseAway:
             raise
+        except StalePlans:
+            # What was planned upon is void now; planned anew, nothing is taken for stored.
+            self._store_or_split([(item, rows) for item, _ in fresh if (rows := self._build(item)) is not None])
+            return
         except Exception as error:
             # It may also be that a month was dropped beneath us.
             self._writer.forget_months()
@@ -163,6 +168,7 @@ class BatchStore:
             self._connection.execute("SELECT pg_notify(%s, %s)", [NOTICE, str(max(row.id for row in rows))])
             if armed:
                 hit("commit")
+        self._writer.settle(rows)
 
     def _bury(self, suspect: Suspect) -> None:
         item = suspect.item

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import zstandard
 
 from gateway.dialects.accumulate import accumulate, token_counts
 from gateway.dialects.accumulated import Accumulated
@@ -25,12 +24,13 @@ from gateway.dialects.client_headers import (
     upstream_request_id,
 )
 from gateway.dialects.content import decode_body
-from gateway.dialects.json_values import write_json
 from gateway.dialects.names import Dialect, Outcome
 from gateway.dialects.request_facts import RequestFacts, read_facts
 from gateway.dialects.tokens import TokenCounts
 from gateway.history import timings
-from gateway.history.store import Patch, put_request, put_response
+from gateway.history.partitions import month_of
+from gateway.history.planning import Planner
+from gateway.history.store import Patch, put_reply, put_request, put_response
 from gateway.history.writer import ExchangeRows
 from gateway.recording.assemble import Recorded
 from gateway.recording.records import Attempt, HeaderPairs
@@ -48,8 +48,6 @@ BROKEN = frozenset(
         Outcome.INTERRUPTED_DRAIN,
     )
 )
-
-compressor = zstandard.ZstdCompressor(level=3)
 
 
 @dataclass(slots=True)
@@ -69,27 +67,40 @@ class Reading:
     def outcome(self) -> str:
         return self.recorded.end.outcome
 
+    @property
+    def dialect(self) -> Dialect:
+        return Dialect(self.recorded.admission.dialect)
+
+    @property
+    def encoding(self) -> str:
+        """The content coding of the request's body."""
+        return header(self.recorded.admission.headers, b"content-encoding")
+
 
 class RowBuilder:
     """`tag_headers` are lower-case names of request headers that are kept as tags."""
 
     def __init__(self, tag_headers: Sequence[str] = ()) -> None:
         self._tag_headers = frozenset(tag_headers)
+        self._planner = Planner()
 
     def build(self, recorded: Recorded) -> ExchangeRows:
         """All rows of one exchange. Raises ValueError when its records make no sense."""
         reading = read(recorded)
+        team = clean(recorded.admission.team, INDEXED_BOUND)
+        plan = self._planner.begin(reading.id, month_of(reading.id.bytes), team)
+        patches = [Patch(*msgspec.structs.astuple(patch)) for patch in recorded.patches]
+        request = put_request(plan, reading.dialect, reading.encoding, recorded.body or b"", patches)
         return ExchangeRows(
             id=reading.id,
-            request=request_row(reading, self._tags(recorded.admission.headers)),
-            response=response_row(reading),
+            team=team,
+            additions=plan.additions,
+            request=(*request_row(reading, team, self._tags(recorded.admission.headers)), *request.leaves),
+            response=(*response_row(reading), put_reply(plan, reading.dialect, reading.answer.message)),
             headers=(reading.id, pairs(recorded.admission.headers), pairs(reading.answer_headers)),
             timing=timing_row(reading),
             rate_limits=rate_limit_rows(reading),
-            bodies=[
-                *put_request(reading.id, recorded.body or b"", [Patch(*patch_fields(p)) for p in recorded.patches]),
-                *put_response(reading.id, recorded.response),
-            ],
+            bodies=[*request.rows, *put_response(reading.id, recorded.response)],
         )
 
     def _tags(self, headers: HeaderPairs) -> dict[str, str]:
@@ -128,7 +139,7 @@ def read(recorded: Recorded) -> Reading:
     )
 
 
-def request_row(reading: Reading, tags: dict[str, str]) -> tuple[Any, ...]:
+def request_row(reading: Reading, team: str, tags: dict[str, str]) -> tuple[Any, ...]:
     recorded, client, facts = reading.recorded, reading.client, reading.facts
     admission = recorded.admission
     return (
@@ -140,7 +151,7 @@ def request_row(reading: Reading, tags: dict[str, str]) -> tuple[Any, ...]:
         admission.dialect,
         clean(admission.provider, INDEXED_BOUND),
         clean(admission.access_key, INDEXED_BOUND),
-        clean(admission.team, INDEXED_BOUND),
+        team,
         clean(admission.client_address, INDEXED_BOUND),
         named(admission.requested_model or facts.model),
         named(admission.routed_model),
@@ -197,7 +208,6 @@ def response_row(reading: Reading) -> tuple[Any, ...]:
         clean_or_none(end.error) if broken else None,
         [clean(warning, INDEXED_BOUND) for warning in reading.warnings],
         [attempt_object(attempt) for attempt in end.attempts],
-        None if answer.message is None else compressor.compress(write_json(answer.message)),
     )
 
 
@@ -221,7 +231,7 @@ def rate_limit_rows(reading: Reading) -> list[tuple[Any, ...]]:
 
 
 def counted(reading: Reading) -> TokenCounts:
-    return token_counts(Dialect(reading.recorded.admission.dialect), reading.answer.usage)
+    return token_counts(reading.dialect, reading.answer.usage)
 
 
 def is_streaming(reading: Reading) -> bool | None:
@@ -255,7 +265,3 @@ def named(text: str | None) -> str | None:
 
 def attempt_object(attempt: Attempt) -> dict[str, Any]:
     return {name: getattr(attempt, name) for name in attempt.__struct_fields__}
-
-
-def patch_fields(patch: msgspec.Struct) -> tuple[Any, ...]:
-    return msgspec.structs.astuple(patch)

