@@ -9,13 +9,26 @@ from django.core.management.base import BaseCommand, CommandError
 
 from gateway.history.packing import Damaged
 from gateway.history.store import NotInHistory
-from gateway.management.history import exporting, reading, storing
+from gateway.management.history import (
+    conversing,
+    exporting,
+    reading,
+    spending,
+    storing,
+)
 
-ACTIONS = {action.name: action for action in (*reading.ACTIONS, *exporting.ACTIONS, *storing.ACTIONS)}
+MODULES = (
+    reading,
+    conversing,
+    spending,
+    exporting,
+    storing,
+)
+ACTIONS = {action.name: action for module in MODULES for action in module.ACTIONS}
 
 
 class Command(BaseCommand):
-    help = "Look into the history: list exchanges, show one, write its exact bytes, prove that all of it is intact."
+    help = "Look into the history: exchanges and their exact bytes, conversations, the cache, exports, proofs."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
