@@ -28,6 +28,7 @@ from typing import cast
 
 import httptools
 
+from gateway.upstream.acknowledged import RESTED_SECONDS, bytes_acknowledged
 from gateway.upstream.client import HeaderPairs
 from gateway.upstream.clock import NEVER, Clock
 from gateway.upstream.failures import (
@@ -86,10 +87,13 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[Head] = self._loop.create_future()
         self._head_bytes = 0
         self.used += 1
+        self._taken_before: int | None = None
         if self._state is not State.IDLE:
             self._fail(BrokenAnswer("closed before the request", "write"))
             return self._waiter
         self._state = State.HEAD
+        if self.used > 1 and self._loop.time() - self.idle_since >= RESTED_SECONDS:
+            self._taken_before = bytes_acknowledged(self._transport)
         self._reason = b""
         self._headers: HeaderPairs = []
         self._is_head_request = method == "HEAD"
@@ -185,7 +189,8 @@ class Connection(asyncio.Protocol):
         if self._state is State.IDLE:
             self._owner.forget(self)
         elif self._state is not State.CLOSED:
-            self._fail(self._loss(exc))
+            # A FIN acknowledges what had come; a reset need not.
+            self._fail(self._loss(exc), closed=self._seen_eof or isinstance(exc, BrokenPipeError))
         self._state = State.CLOSED
         self._clock.stop()
 
@@ -288,9 +293,11 @@ class Connection(asyncio.Protocol):
     def _has_unsent(self) -> bool:
         return self._upload is not None or self._transport.get_write_buffer_size() > 0
 
-    def _fail(self, failure: UpstreamFailure) -> None:
+    def _fail(self, failure: UpstreamFailure, *, closed: bool = False) -> None:
         was_body = self._state is State.BODY
         failure.reused = self.used > 1
+        if closed and self._taken_before is not None and not was_body:
+            failure.unseen = self._taken_before == bytes_acknowledged(self._transport)
         self.abort()
         if was_body:
             self._stream.finish(failure)

@@ -26,12 +26,14 @@ class UpstreamFailure(Exception):
     """Base of them all; each subclass is also one of httpx's.
 
     `reused` is true when the connection had carried an earlier request: a failure in phase headers may then only mean
-    that the provider had closed it meanwhile.
+    that the provider had closed it meanwhile. `unseen` is true when it is known that the provider had closed the
+    connection before anything of the request reached it: whoever sends it again sends it for the first time.
     """
 
     phase: Phase
     reason: str
     reused: bool = False
+    unseen: bool = False
 
     def __init__(self, reason: str, phase: Phase) -> None:
         super().__init__(reason)

@@ -8,8 +8,9 @@ What happens to a request here:
 
 The state machine of a connection stands at the top of `connection.py`, the racing of addresses in `dialling.py`, what
 can go wrong in `failures.py`. Nothing is added to or removed from the request: method, target, header pairs and body
-leave as they were given; nothing is decoded in the answer but the chunk framing. Redirects, cookies, retries, proxies
-and a limit on connections are not here.
+leave as they were given; nothing is decoded in the answer but the chunk framing. Redirects, cookies, proxies and a
+limit on connections are not here, and retries only one: a request that met an idle connection in the moment of its
+closing, of which the provider's machine acknowledged no byte, is sent on a new one.
 """
 
 from __future__ import annotations
@@ -68,7 +69,14 @@ class WireTransport(httpx.AsyncBaseTransport):
         timing = WireTiming(None, True)
         if connection is None:
             connection, timing = await self._dial(origin, timeouts.get("connect"))
-        answer = await wait_for_head(connection, connection.start(request.method, head, body, timeouts))
+        try:
+            answer = await wait_for_head(connection, connection.start(request.method, head, body, timeouts))
+        except UpstreamFailure as failure:
+            if not failure.unseen:
+                raise
+            # An idle connection that the provider was closing at that moment. This is the first time it is asked.
+            connection, timing = await self._dial(origin, timeouts.get("connect"))
+            answer = await wait_for_head(connection, connection.start(request.method, head, body, timeouts))
         return httpx.Response(
             answer.status,
             headers=answer.headers,
