@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from gateway.dialects.names import Outcome
-from tests.browser.conftest import Trouble, Windows
+from tests.browser.conftest import Windows
 from tests.browser.probes import PROBES
+from tests.browser.trouble import Trouble
 from tests.browser.working_day import PROMPT, working_day
 from tests.exchanges import Sample, keep, message_stream
 

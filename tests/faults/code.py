@@ -1,4 +1,4 @@
-"""SEC-06, SEC-20, SEC-21: what is found by looking at pages, code and settings."""
+"""SEC-20, SEC-21: what is found by looking at code and settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from tests.clients.processes import ROOT
 from tests.faults.registry import require, row
 from tests.faults.scene import Scene
 
-HOSTILE = "tests/browser/test_admin_pages.py::test_nothing_that_was_said_runs_or_loads_anything"
 OURS = ("gateway", "dashboard", "proxy_project")
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "mark_safe", "Template", "from_string", "render_to_string"}
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "jinja2", "dill"}
@@ -30,23 +29,6 @@ async def command(*arguments: str, **variables: str) -> tuple[int, str]:
         subprocess.run, arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
     )
     return done.returncode, done.stdout + done.stderr
-
-
-@row(
-    "SEC-06",
-    "Hostile prompts, tool results, model names, header values and links shown on every page of the admin in chromium:"
-    " nothing runs, nothing is loaded from elsewhere, no `javascript:` link, no breach of the content policy.",
-)
-async def hostile_text(scene: Scene) -> str:
-    status, browser = await command("sh", "scripts/browser")
-    require(status == 0, f"there is no chromium: {browser[-200:]}")
-    found = browser.strip().splitlines()[-1]
-    status, said = await command(
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", HOSTILE, CHROMIUM=found
-    )
-    require(status == 0, said[-800:])
-    require("1 passed" in said, f"the test did not run: {said[-200:]}")
-    return "the browser test of hostile text passed"
 
 
 @row(
