@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.api.descriptors import Descriptors
+from gateway.api.memory import Memory
 from gateway.api.probes import problems
 from gateway.dialects.names import Outcome
 from gateway.recording.completed_log import line
@@ -42,6 +44,8 @@ class Quiet:
 
     draining = False
     keeps_history = True
+    memory = Memory([])
+    descriptors = Descriptors(lambda: 0, lambda: None)
 
     class configuration:
         problem = None
