@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ BODILESS = frozenset({204, 304})
 JOIN_BOUND = 16 * 1024
 """Chunks up to this size are joined with their framing; larger ones are written without a copy."""
 LINGER_SECONDS = 30.0
+HELD_BYTES = 256 * 1024
+"""So much of a body may wait for the application; beyond it the socket is not read."""
 
 
 def status_line(status: int) -> bytes:
@@ -41,12 +43,61 @@ STATUS_LINES = {status: status_line(status) for status in range(100, 1000)}
 
 class Cycle(RequestResponseCycle):
     """`remaining`: bytes of the announced `content-length` still to come; None in chunks, and where the connection's
-    end is the answer's."""
+    end is the answer's. `on_lost` is called once when the client leaves before its answer is whole."""
 
     connection: GatewayProtocol
     chunked = False
     bodiless = False
     remaining: int | None = None
+    on_lost: Callable[[], None] | None = None
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.pieces: list[bytes] = []
+        self.held = 0
+
+    def take_in(self, piece: bytes) -> None:
+        """Bytes of the request's body have come. They are joined once, by who wants them, and not with each piece."""
+        self.pieces.append(piece)
+        self.held += len(piece)
+        if self.held > HELD_BYTES:
+            self.flow.pause_reading()
+        self.message_event.set()
+
+    def take(self) -> list[bytes]:
+        """What has come of the body since the last time."""
+        pieces, self.pieces, self.held = self.pieces, [], 0
+        return pieces
+
+    @property
+    def has_whole_body(self) -> bool:
+        """The rest of the body is here, and the client neither left nor waits to be told to send it."""
+        return not (self.more_body or self.disconnected or self.waiting_for_100_continue)
+
+    async def arrived(self) -> list[bytes] | None:
+        """Wait for more of the body, or its end, which `more_body` tells; None when the client has left."""
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        if not self.disconnected and not self.response_complete:
+            self.flow.resume_reading()
+            await self.message_event.wait()
+            self.message_event.clear()
+        return None if self.disconnected or self.response_complete else self.take()
+
+    async def receive(self) -> Any:
+        pieces = await self.arrived()
+        if pieces is None:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": b"".join(pieces), "more_body": self.more_body}
+
+    def lost(self) -> None:
+        """The client has left."""
+        self.disconnected = True
+        self.message_event.set()
+        hook, self.on_lost = self.on_lost, None
+        if hook is not None:
+            hook()
 
     async def run_asgi(self, app: Any) -> None:
         try:

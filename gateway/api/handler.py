@@ -98,6 +98,10 @@ class GatewayHandler(ASGIHandler):
             return
         async for chunk in stream:
             stream.sending_since = monotonic()
+            if stream.is_spent and request.may_end_with_bytes:
+                await send({"type": "http.response.body", "body": chunk})
+                stream.conclude_whole()
+                return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             stream.sending_since = 0.0
         if stream.broken:

@@ -51,6 +51,8 @@ class Refused(Exception):
 class GatewayProtocol(HttpToolsProtocol):
     """`head_bytes` counts what arrived while a head is open, also what the parser holds back: a bound on both."""
 
+    cycle: Cycle
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.access_log = False
@@ -73,6 +75,11 @@ class GatewayProtocol(HttpToolsProtocol):
             self.server_state.came()
         # The same patience for a head to come as between two requests.
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self.cycle is not None and self.cycle.disconnected:
+            self.cycle.lost()
 
     def data_received(self, data: bytes) -> None:
         if self.lingers_until:
@@ -105,8 +112,7 @@ class GatewayProtocol(HttpToolsProtocol):
             if cycle.response_started:
                 cycle.keep_alive = False
                 return
-            cycle.disconnected = True
-            cycle.message_event.set()
+            cycle.lost()
         request_id = str(uuid_utils.uuid7())
         log.info("request refused", request_id=request_id, status=refused.status, reason=refused.message)
         self.transport.write(refusal_bytes(refused, request_id))
@@ -224,8 +230,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._begin_cycle(version != "1.0" and self.parser.should_keep_alive() and not self.is_leaving)
 
     def on_body(self, body: bytes) -> None:
-        if not self.declining:
-            super().on_body(body)
+        if not self.declining and not self.cycle.response_complete:
+            self.cycle.take_in(body)
 
     def on_message_complete(self) -> None:
         if not self.declining:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import uuid_utils
 from django.http import HttpRequest
 
+from gateway.api.cycle import Cycle
 from gateway.api.memory import SMALL, Reservation
 from gateway.dialects.names import Dialect
 
@@ -66,6 +67,9 @@ class GatewayRequest(HttpRequest):
         self.waiting_since = 0.0
         """Monotonic time since when the next part of the body is awaited; 0.0: none is."""
         self._receive = receive
+        owner = getattr(receive, "__self__", None)
+        self._cycle = owner if isinstance(owner, Cycle) else None
+        """The exchange on our own server; None under another one."""
         self._task: asyncio.Task[Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
 
@@ -109,6 +113,8 @@ class GatewayRequest(HttpRequest):
             raise BodyTooLarge
         if not self.runtime.memory.fits(announced):
             raise NoMemory
+        if self._cycle is not None and self._cycle.has_whole_body and self._cycle.held <= min(SMALL, limit):
+            return b"".join(self._cycle.take())
         if announced > SMALL:
             self.reservation = self.runtime.memory.reserve(announced)
         self._task = asyncio.current_task()
@@ -131,20 +137,28 @@ class GatewayRequest(HttpRequest):
         size = 0
         while True:
             self.waiting_since = monotonic()
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self.client_gone = True
-                raise ClientGone
-            chunk = message.get("body", b"")
-            if chunk:
-                size += len(chunk)
-                if size > limit:
-                    raise BodyTooLarge
-                if size > expected:
-                    expected = self._expect(size)
-                chunks.append(chunk)
-            if not message.get("more_body", False):
+            pieces, is_last = await self._arrived()
+            size += sum(map(len, pieces))
+            if size > limit:
+                raise BodyTooLarge
+            if size > expected:
+                expected = self._expect(size)
+            chunks += pieces
+            if is_last:
                 return chunks
+
+    async def _arrived(self) -> tuple[list[bytes], bool]:
+        """What came next of the body, and whether that was all."""
+        if self._cycle is not None:
+            pieces = await self._cycle.arrived()
+            if pieces is not None:
+                return pieces, not self._cycle.more_body
+        else:
+            message = await self._receive()
+            if message["type"] != "http.disconnect":
+                return [message.get("body", b"")], not message.get("more_body", False)
+        self.client_gone = True
+        raise ClientGone
 
     def _expect(self, size: int) -> int:
         """A body of unknown size has come this far: how far it may come before this is asked again."""
@@ -163,9 +177,24 @@ class GatewayRequest(HttpRequest):
     def watch(self) -> None:
         """From here on a client that leaves cancels this request's task, whatever it waits for."""
         self._task = asyncio.current_task()
-        self._watcher = asyncio.create_task(self._await_disconnect())
+        cycle = self._cycle
+        if cycle is None:
+            self._watcher = asyncio.create_task(self._await_disconnect())
+        elif cycle.disconnected:
+            self._leave()
+        else:
+            cycle.on_lost = self._leave
+            cycle.flow.resume_reading()
+
+    @property
+    def may_end_with_bytes(self) -> bool:
+        """The answer's last bytes and its end may be one message. Where a task watches, the watch has to end between
+        the two: to it an answer that is whole looks like a client that has left."""
+        return self._watcher is None
 
     def stop_watching(self) -> None:
+        if self._cycle is not None:
+            self._cycle.on_lost = None
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
@@ -179,6 +208,9 @@ class GatewayRequest(HttpRequest):
     async def _await_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._leave()
+
+    def _leave(self) -> None:
         self.client_gone = True
         if self._task is not None:
             self._task.cancel()

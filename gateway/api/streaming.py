@@ -67,7 +67,7 @@ class ExchangeStream:
         try:
             chunk = await self._chunks.__anext__()
         except StopAsyncIteration:
-            self._conclude_whole()
+            self.conclude_whole()
             raise
         except UpstreamFailure as failure:
             return self._last_words(failure)
@@ -80,7 +80,12 @@ class ExchangeStream:
             self._tail = chunk if len(chunk) >= TAIL_BYTES else (self._tail + chunk)[-TAIL_BYTES:]
         return chunk
 
-    def _conclude_whole(self) -> None:
+    @property
+    def is_spent(self) -> bool:
+        """The provider's answer is whole, and the bytes given last were its last."""
+        return self._outcome is None and getattr(self._chunks, "is_spent", False)
+
+    def conclude_whole(self) -> None:
         status = self._response.status_code if self._response is not None else 0
         self.conclude(Outcome.UPSTREAM_ERROR if status >= 400 else Outcome.COMPLETED)
 

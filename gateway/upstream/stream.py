@@ -63,6 +63,11 @@ class WireStream(httpx.AsyncByteStream):
         """The whole message has arrived, read or not."""
         return self._is_complete
 
+    @property
+    def is_spent(self) -> bool:
+        """The whole message has arrived and was read: nothing but the end is left."""
+        return self._is_complete and not self._chunks
+
     def abort(self) -> None:
         """Close the connection at once unless the message was complete. May be called any number of times."""
         if self._connection is not None:
