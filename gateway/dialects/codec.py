@@ -54,7 +54,7 @@ class Codec(NamedTuple):
 
     decode_request: Callable[[bytes], Request]
     encode_request: Callable[[Request, Profile], EncodedRequest]
-    decode_answer: Callable[[bytes, Request], Answer | Failed]
+    decode_answer: Callable[[bytes, Request, Profile], Answer | Failed]
     encode_answer: Callable[[Answer, Request], bytes]
     decode_error: Callable[[int, str, bytes], Failed]
     decode_stream: Callable[[Request, Profile], StreamDecoder]

@@ -10,6 +10,7 @@ class ErrorKind(StrEnum):
     """Closed: a new kind needs its row in `FAILURES`."""
 
     INVALID_REQUEST = "invalid_request"
+    CONTEXT_LENGTH = "context_length"
     AUTHENTICATION = "authentication"
     PERMISSION = "permission"
     NOT_FOUND = "not_found"
@@ -38,6 +39,9 @@ class Failure(NamedTuple):
 # OpenAI has no 529: its clients know an overloaded provider as 503.
 FAILURES: Final[dict[ErrorKind, Failure]] = {
     ErrorKind.INVALID_REQUEST: Failure(400, "invalid_request_error", 400, "invalid_request_error", None, False),
+    ErrorKind.CONTEXT_LENGTH: Failure(
+        400, "invalid_request_error", 400, "invalid_request_error", "context_length_exceeded", False
+    ),
     ErrorKind.AUTHENTICATION: Failure(
         401, "authentication_error", 401, "invalid_request_error", "invalid_api_key", True
     ),

@@ -7,18 +7,23 @@ from typing import Literal
 
 import msgspec
 
+API = Literal["chat", "responses"]
+SAMPLING = frozenset({"temperature", "top_p", "stop", "seed", "presence_penalty", "frequency_penalty"})
+
 
 class ReasoningStyle(msgspec.Struct, frozen=True):
     """How thinking is asked for and how it comes, over Chat Completions.
 
-    `ask`: the request field that carries the wish: OpenAI's `reasoning_effort`, OpenRouter's `reasoning` object,
-    DeepSeek's and Anthropic-like `thinking` object, Qwen's `enable_thinking` in `chat_template_kwargs`; "none": the
-    wish cannot be sent. `efforts`: the efforts it knows, weakest first; another one is told the nearest.
-    `history`: what becomes of earlier thoughts: sent back as that field, inside <think> tags, or left out.
-    `tags`: <think> tags in the text are read as thoughts.
+    `ask`: the request field that carries the wish: OpenAI's `reasoning_effort`, OpenRouter's `reasoning` object, the
+    `thinking` object of DeepSeek and others, `enable_thinking` in `chat_template_kwargs` of engines that run open
+    models, Cerebras' `disable_reasoning`; "none": it cannot be sent. `efforts`: those it knows, weakest first; another
+    one is told as the nearest. `history`: what becomes of earlier thoughts: sent back as that field, inside <think>
+    tags, or left out. `tags`: <think> tags at the beginning of an answer are read as thoughts.
     """
 
-    ask: Literal["none", "reasoning_effort", "reasoning", "thinking", "chat_template_kwargs"] = "reasoning_effort"
+    ask: Literal["none", "reasoning_effort", "reasoning", "thinking", "chat_template_kwargs", "disable_reasoning"] = (
+        "none"
+    )
     efforts: tuple[str, ...] = ("low", "medium", "high")
     history: Literal["drop", "reasoning_content", "reasoning", "tags"] = "drop"
     tags: bool = True
@@ -31,30 +36,33 @@ class Profile(msgspec.Struct, frozen=True):
     provider offers; a caller of one that is missing is translated to the first.
     `max_tokens_field`, `max_tokens_cap`: the field's name, and the most it takes (None: no limit is known).
     `fields`: of the optional request fields, those it takes: the others are left out and noted as a Loss.
-    `images`, `documents`, `tools`: whether it can take them at all.
+    `include_usage`: takes `stream_options`. `stops_cap`: the most stop sequences.
+    `images`, `documents`, `tools`: whether it can take them at all. `text_parts`: takes text as a list of parts.
     `tool_choices`: the modes it takes; another one is told as the nearest. `strict_tools`: takes `strict`.
-    `schema_refuses`: keywords it refuses anywhere in a tool's schema. `rescue_text_calls`: tool calls that come as
-    text or XML are read as calls, where tools were offered. `cache_control`: takes Anthropic's cache breakpoints.
-    `roles`: how the system prompt is called.
+    `custom_tools`: takes tools of free text. `schema_refuses`: keywords it refuses anywhere in a tool's schema.
+    `rescue_text_calls`: tool calls that come as text or XML are read as calls, where tools were offered.
+    `cache_control`: takes Anthropic's cache breakpoints. `system_role`: how the system prompt is called;
+    `system_anywhere`: takes one in mid-conversation too.
     """
 
     name: str
     hosts: tuple[str, ...] = ()
-    apis: tuple[Literal["chat", "responses"], ...] = ("chat",)
+    apis: tuple[API, ...] = ("chat",)
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     max_tokens_cap: int | None = None
-    fields: frozenset[str] = frozenset()
+    fields: frozenset[str] = SAMPLING | {"response_format"}
     include_usage: bool = True
+    stops_cap: int | None = None
     images: bool = True
     documents: bool = False
     tools: bool = True
+    text_parts: bool = False
     tool_choices: frozenset[str] = frozenset({"auto", "none", "required", "tool"})
     strict_tools: bool = False
+    custom_tools: bool = False
     schema_refuses: frozenset[str] = frozenset()
     rescue_text_calls: bool = False
     cache_control: bool = False
     system_role: Literal["system", "developer"] = "system"
+    system_anywhere: bool = False
     reasoning: ReasoningStyle = ReasoningStyle()
-
-
-DEFAULT_PROFILE = Profile("default")

@@ -264,7 +264,9 @@ class Request(Value, frozen=True):
     """One call of a model. Texts in `system` come before the conversation; None and empty: not said.
 
     `cache_key`: what ties the requests of one conversation together (OpenAI's `prompt_cache_key`, Claude Code's
-    session). `user`: whom the request is for, opaque. `metadata`: pairs for the provider's logs.
+    session). `user`: whom the request is for, opaque. `metadata`: pairs for the provider's logs. `tag`: unique to the
+    exchange; ids that the provider leaves out of its answer are made from it. `dialect`: which one it came in, and
+    whose words the extras are.
     """
 
     model: str
@@ -287,4 +289,9 @@ class Request(Value, frozen=True):
     service_tier: str = ""
     store: bool | None = None
     previous_response: str = ""
+    dialect: Dialect | None = None
+    compact: Literal["", "item", "window"] = ""
+    """The conversation is to be summed up instead of answered: as one item of a response, or as Responses' compacted
+    window."""
+    tag: str = ""
     extras: Extras = ()

@@ -1,0 +1,225 @@
+"""An Anthropic stream as neutral events."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from gateway.dialects.accumulated import merge
+from gateway.dialects.answer import (
+    BlockEnded,
+    CitationAdded,
+    Failed,
+    Finished,
+    Sealed,
+    Started,
+    Stop,
+    StreamEvent,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    WholeBlock,
+)
+from gateway.dialects.anthropic.answer import read_stop
+from gateway.dialects.anthropic.usage import read_usage
+from gateway.dialects.failures import ErrorKind
+from gateway.dialects.faults import read_failure
+from gateway.dialects.json_values import JSONObject, NotJSONError, is_object, mend, read_json, text_or_none, write_json
+from gateway.dialects.names import Dialect
+from gateway.dialects.profile import Profile
+from gateway.dialects.seals import unwrap
+from gateway.dialects.sse_data import EventData
+from gateway.dialects.turn import Request, Unknown
+
+_STREAMED: Final = frozenset({"text", "thinking", "tool_use"})
+
+
+class _Delta(msgspec.Struct, gc=False):
+    type: str | None = None
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
+    signature: str | None = None
+    citation: dict[str, Any] | None = None
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: Any = None
+
+
+class _Payload(msgspec.Struct, gc=False):
+    type: str | None = None
+    index: int | None = None
+    delta: _Delta | None = None
+    content_block: dict[str, Any] | None = None
+    message: dict[str, Any] | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+
+
+_decode = msgspec.json.Decoder(_Payload).decode
+
+
+class MessagesStreamDecoder:
+    """The fold. `message_stop`, or the body's end after a stop reason, is the end."""
+
+    def __init__(self, request: Request, profile: Profile) -> None:
+        self._request = request
+        self._data = EventData()
+        self._started = False
+        self._ended = False
+        self._usage: JSONObject = {}
+        self._stop: Stop | None = None
+        self._block: JSONObject | None = None
+        self._said = False
+        self._signature = ""
+        self._input: list[str] = []
+
+    def feed(self, chunk: bytes) -> list[StreamEvent]:
+        """The events that `chunk` completes."""
+        events: list[StreamEvent] = []
+        for data in self._data.feed(chunk):
+            if self._ended:
+                break
+            self._read(data, events)
+        return events
+
+    def finish(self) -> list[StreamEvent]:
+        """The body has ended: a message without a stop reason broke off."""
+        events: list[StreamEvent] = []
+        for data in self._data.finish():
+            if not self._ended:
+                self._read(data, events)
+        if not self._ended:
+            if self._stop is not None:
+                self._end(events)
+            else:
+                begun = "broke off before its end" if self._started else "ended without an answer"
+                self._fail(Failed(ErrorKind.API_ERROR, f"The provider's stream {begun}."), events)
+        return events
+
+    def _read(self, data: bytes, events: list[StreamEvent]) -> None:
+        try:
+            payload = _decode(data)
+        except ValueError:
+            lenient = _read_leniently(data)
+            if lenient is None:
+                return
+            payload = lenient
+        kind = payload.type
+        if kind == "content_block_delta":
+            if payload.delta is not None:
+                self._grow(payload.delta, events)
+        elif kind == "error" or payload.error:
+            self._fail(read_failure({"error": payload.error or {}}), events)
+        else:
+            self._step(kind, payload, events)
+
+    def _step(self, kind: str | None, payload: _Payload, events: list[StreamEvent]) -> None:
+        if kind == "content_block_start":
+            self._begin(payload.content_block or {}, events)
+        elif kind == "content_block_stop":
+            self._end_block(events)
+        elif kind == "message_start":
+            self._start(payload.message or {}, events)
+        elif kind == "message_delta":
+            self._note_end(payload)
+        elif kind == "message_stop":
+            self._end(events)
+
+    def _start(self, message: JSONObject, events: list[StreamEvent]) -> None:
+        if self._started:
+            return
+        self._started = True
+        merge(self._usage, message.get("usage") or {})
+        model = text_or_none(message.get("model")) or self._request.model
+        events.append(Started(text_or_none(message.get("id")) or "", model, read_usage(self._usage)))
+
+    def _begin(self, block: JSONObject, events: list[StreamEvent]) -> None:
+        self._end_block(events)
+        self._block = block
+        self._said = False
+        self._signature = text_or_none(block.get("signature")) or ""
+        self._input.clear()
+        kind = block.get("type")
+        if kind == "tool_use":
+            self._said = True
+            events.append(ToolCallStarted(str(block.get("id", "")), str(block.get("name", ""))))
+            if block.get("input"):
+                events.append(ToolCallDelta(write_json(block["input"]).decode()))
+        elif kind == "text" and block.get("text"):
+            self._say(TextDelta(str(block["text"])), events)
+        elif kind == "thinking" and block.get("thinking"):
+            self._say(ThinkingDelta(str(block["thinking"])), events)
+        elif kind == "redacted_thinking":
+            self._say(Sealed(unwrap(str(block.get("data", "")), Dialect.ANTHROPIC), redacted=True), events)
+
+    def _say(self, event: StreamEvent, events: list[StreamEvent]) -> None:
+        self._said = True
+        events.append(event)
+
+    def _grow(self, delta: _Delta, events: list[StreamEvent]) -> None:
+        if delta.text:
+            self._say(TextDelta(delta.text), events)
+        elif delta.partial_json is not None:
+            if self._block is not None and self._block.get("type") != "tool_use":
+                self._input.append(delta.partial_json)
+            elif delta.partial_json:
+                events.append(ToolCallDelta(delta.partial_json))
+        elif delta.thinking:
+            self._say(ThinkingDelta(delta.thinking), events)
+        elif delta.signature is not None:
+            self._signature = delta.signature
+        elif delta.citation is not None:
+            raw = write_json(delta.citation).decode()
+            self._say(CitationAdded(Unknown(Dialect.ANTHROPIC, str(delta.citation.get("type")), raw)), events)
+
+    def _end_block(self, events: list[StreamEvent]) -> None:
+        block, self._block = self._block, None
+        if block is None:
+            return
+        kind = str(block.get("type"))
+        if kind == "thinking" and self._signature:
+            self._say(Sealed(unwrap(self._signature, Dialect.ANTHROPIC)), events)
+        if kind in _STREAMED or kind == "redacted_thinking":
+            if self._said:
+                events.append(BlockEnded())
+            return
+        if self._input:
+            block = {**block, "input": _input_of("".join(self._input))}
+        events.append(WholeBlock(Unknown(Dialect.ANTHROPIC, kind, write_json(block).decode())))
+
+    def _note_end(self, payload: _Payload) -> None:
+        merge(self._usage, payload.usage or {})
+        delta = payload.delta
+        if delta is not None and delta.stop_reason is not None:
+            details = write_json(delta.stop_details).decode() if delta.stop_details is not None else ""
+            self._stop = read_stop(delta.stop_reason, delta.stop_sequence, details)
+
+    def _end(self, events: list[StreamEvent]) -> None:
+        if self._stop is None:
+            self._fail(Failed(ErrorKind.API_ERROR, "The provider's message has no stop reason: it broke off."), events)
+            return
+        self._end_block(events)
+        self._ended = True
+        events.append(Finished(self._stop, read_usage(self._usage)))
+
+    def _fail(self, failed: Failed, events: list[StreamEvent]) -> None:
+        self._ended = True
+        events.append(failed)
+
+
+def _read_leniently(data: bytes) -> _Payload | None:
+    try:
+        value = mend(read_json(data).value)
+        return msgspec.convert(value if is_object(value) else {}, _Payload, strict=False)
+    except (NotJSONError, msgspec.ValidationError):
+        return None
+
+
+def _input_of(text: str) -> Any:
+    try:
+        return read_json(text.encode("utf-8", "replace")).value
+    except NotJSONError:
+        return text
