@@ -25,7 +25,7 @@ class ProviderForm(ModelForm[Provider]):
 
     class Meta:
         model = Provider
-        fields = ("name", "dialect", "address")
+        fields = ("name", "dialect", "address", "profile")
 
     def clean_address(self) -> str:
         text = str(self.cleaned_data.get("address") or "").strip()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from gateway.configuration.sealing import Unreadable, unseal
 from gateway.configuration.tables import Row, Tables
 from gateway.dialects.names import ProviderDialect
+from gateway.dialects.profile import Profile
+from gateway.dialects.profiles import choose_profile
 from gateway.policy.addresses import normal_address
 from gateway.policy.breaker import BreakerMode, BreakerRules
 from gateway.policy.credential_choice import CredentialEntry
@@ -30,9 +33,17 @@ def environment_providers() -> dict[str, ProviderEntry]:
             "anthropic", ProviderDialect.ANTHROPIC, environment.anthropic_url, environment.anthropic_key or None
         ),
         "openai": ProviderEntry(
-            "openai", ProviderDialect.OPENAI, environment.openai_url, environment.openai_key or None
+            "openai",
+            ProviderDialect.OPENAI,
+            environment.openai_url,
+            environment.openai_key or None,
+            profile=profile_of("", environment.openai_url),
         ),
     }
+
+
+def profile_of(name: str, address: str) -> Profile:
+    return choose_profile(name, urlsplit(address).hostname or "")
 
 
 def build_providers(tables: Tables) -> dict[str, ProviderEntry]:
@@ -60,12 +71,14 @@ def provider_of(
 ) -> ProviderEntry:
     credential = stored[0].secret if stored else default.credential if default else None
     transport = transport_of(row, proxies)
+    address = normal_address(row["address"]) if row["address"] else (default.address if default else "")
     return ProviderEntry(
         name=row["name"],
         dialect=dialect,
-        address=normal_address(row["address"]) if row["address"] else (default.address if default else ""),
+        address=address,
         credential=credential,
         credentials=stored,
+        profile=profile_of(row["profile"], address),
         keyless=row["keyless"],
         region=row["region"],
         extra_headers=tuple((name.lower().encode(), value.encode()) for name, value in row["extra_headers"].items()),

@@ -12,7 +12,7 @@ from django.db import models
 from gateway.configuration.document_reader import Field, Reader, moment
 
 PROVIDER = (
-    "keyless", "region", "extra_headers", "slow_seconds",
+    "profile", "keyless", "region", "extra_headers", "slow_seconds",
     "connect_timeout", "header_timeout", "idle_timeout", "pool_size", "pool_idle_seconds", "pool_life_seconds",
     "http2", "tls_minimum", "ca_file", "client_certificate_file", "client_key_file", "proxy_choice",
     "health_path", "health_interval", "health_timeout", "health_failures",

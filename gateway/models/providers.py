@@ -6,6 +6,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 from gateway.dialects.names import ProviderDialect
+from gateway.dialects.profiles import PROFILES
 from gateway.models.resilience import BreakerSettings, QueueSettings, RetrySettings
 from gateway.models.transport import NAME_VALIDATOR, ConnectionSettings, HealthCheckSettings
 from gateway.models.validators import check_extra_headers
@@ -18,6 +19,12 @@ class Provider(ConnectionSettings, HealthCheckSettings, BreakerSettings, RetrySe
     dialect = models.CharField(max_length=16, choices=[(d.value, d.value) for d in ProviderDialect])
     address = models.CharField(
         max_length=500, help_text="Origin and path prefix, with or without /v1, such as https://api.anthropic.com"
+    )
+    profile = models.CharField(
+        max_length=32,
+        blank=True,
+        choices=[(name, name) for name in PROFILES],
+        help_text="What it takes and how it speaks, for callers of another API; empty: by its host name",
     )
     keyless = models.BooleanField(default=False, help_text="It asks for no credential, as an engine of your own")
     region = models.CharField(max_length=32, blank=True, validators=[NAME_VALIDATOR])

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gateway.dialects.names import Dialect, provider_dialect
+from gateway.dialects.codecs import CODECS
+from gateway.dialects.names import Dialect, ProviderDialect, provider_dialect
 from gateway.policy.access import DEFAULT_PROVIDERS
 from gateway.policy.snapshot import ProviderEntry, RouteEntry, Snapshot
 
@@ -17,6 +18,8 @@ class Destination:
     provider: ProviderEntry
     model: str | None
     """The model to ask for when it is another than the caller's; None keeps the caller's bytes."""
+    speaks: Dialect | None = None
+    """The dialect to translate into; None: the provider speaks the caller's, and its bytes are relayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,21 @@ def choose_destination(snapshot: Snapshot, dialect: Dialect, model: str | None) 
     if route is None:
         return Destination(snapshot.providers[DEFAULT_PROVIDERS[wanted]], None)
     provider = snapshot.providers[route.provider]
-    if provider.dialect is not wanted:
-        return Untranslatable(provider)
-    return Destination(provider, route.model if route.model and route.model != model else None)
+    renamed = route.model if route.model and route.model != model else None
+    spoken = spoken_dialect(provider, dialect)
+    if spoken is dialect:
+        return Destination(provider, renamed)
+    return Destination(provider, renamed, spoken) if spoken is not None else Untranslatable(provider)
+
+
+def spoken_dialect(provider: ProviderEntry, dialect: Dialect) -> Dialect | None:
+    """What to say a request of `dialect` in: itself where the provider knows it; None where there is no way."""
+    if provider.dialect is ProviderDialect.ANTHROPIC:
+        return Dialect.ANTHROPIC if dialect in CODECS else None
+    if dialect in provider.profile.apis or dialect is Dialect.OPENAI:
+        return dialect
+    known = (Dialect(api) for api in provider.profile.apis)
+    return next((spoken for spoken in known if spoken in CODECS), None) if dialect in CODECS else None
 
 
 def find_route(snapshot: Snapshot, model: str) -> RouteEntry | None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.dialects.names import Dialect, ProviderDialect, Shortcut
+from gateway.dialects.profile import Profile
+from gateway.dialects.profiles import DEFAULT_PROFILE
 from gateway.policy.breaker import BreakerRules
 from gateway.policy.credential_choice import CredentialEntry
 from gateway.policy.networks import Networks
@@ -39,6 +41,8 @@ class ProviderEntry:
     """The key in clear that the gateway uses for it, when it has one: the first of `credentials`."""
     credentials: tuple[CredentialEntry, ...] = ()
     """Empty: at most the one above."""
+    profile: Profile = DEFAULT_PROFILE
+    """What it takes and how it speaks, for what is translated."""
     keyless: bool = False
     """It asks for no credential."""
     region: str = ""

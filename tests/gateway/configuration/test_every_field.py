@@ -58,6 +58,7 @@ providers:
     credentials: [{name: main, secret_env: MIRROR_KEY, per_minute: 40}]
     proxies: [office]
     proxy_choice: in_turn
+    profile: vllm
     keyless: true
     region: eu
     extra_headers: {X-Team: search}

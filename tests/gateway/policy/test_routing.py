@@ -7,17 +7,22 @@ import time
 import pytest
 
 from gateway.dialects.names import Dialect, ProviderDialect
+from gateway.dialects.profiles import PROFILES
 from gateway.policy.routing import Destination, Untranslatable, choose_destination, find_route
 from gateway.policy.snapshot import ProviderEntry, RouteEntry, Snapshot
 
 ANTHROPIC = ProviderEntry("anthropic", ProviderDialect.ANTHROPIC, "https://api.anthropic.com")
 OPENAI = ProviderEntry("openai", ProviderDialect.OPENAI, "https://api.openai.com")
 MIRROR = ProviderEntry("mirror", ProviderDialect.ANTHROPIC, "https://mirror.example")
+ENGINE = ProviderEntry("engine", ProviderDialect.OPENAI, "http://127.0.0.1:8000", profile=PROFILES["vllm"])
 SNAPSHOT = Snapshot(
     1,
     False,
-    {entry.name: entry for entry in (ANTHROPIC, OPENAI, MIRROR)},
-    exact_routes={"fast": RouteEntry("fast", "mirror", "claude-haiku-4-5")},
+    {entry.name: entry for entry in (ANTHROPIC, OPENAI, MIRROR, ENGINE)},
+    exact_routes={
+        "fast": RouteEntry("fast", "mirror", "claude-haiku-4-5"),
+        "qwen": RouteEntry("qwen", "engine", "qwen3"),
+    },
     pattern_routes=(
         RouteEntry("claude-opus-*", "mirror", ""),
         RouteEntry("claude-*", "mirror", "claude-sonnet-4-5"),
@@ -40,7 +45,9 @@ CASES = {
     "no route, chat": (Dialect.CHAT, "other", Destination(OPENAI, None)),
     "no model": (Dialect.RESPONSES, None, Destination(OPENAI, None)),
     "letters of another case": (Dialect.ANTHROPIC, "CLAUDE-OPUS-1", Destination(ANTHROPIC, None)),
-    "a route to the other API": (Dialect.CHAT, "claude-opus-4-5", Untranslatable(MIRROR)),
+    "a route to the other API": (Dialect.CHAT, "claude-opus-4-5", Destination(MIRROR, None, Dialect.ANTHROPIC)),
+    "a route to an engine": (Dialect.ANTHROPIC, "qwen", Destination(ENGINE, "qwen3", Dialect.CHAT)),
+    "what is no conversation": (Dialect.OPENAI, "claude-opus-4-5", Untranslatable(MIRROR)),
 }
 
 
