@@ -14,7 +14,7 @@ from django.db import connection
 from gateway.dialects.names import Dialect, Outcome
 from gateway.history.writer import HistoryWriter
 from gateway.recording.assemble import Recorded
-from gateway.recording.records import Admission, Attempt, End, ResponseHead
+from gateway.recording.records import Admission, Attempt, End, ResponseHead, Translated
 from gateway.recording.rows import RowBuilder
 
 TAG_HEADERS = ("x-team", "x-project", "x-user")
@@ -66,6 +66,7 @@ class Sample:
     capture: str = "full"
     access_key: str = ""
     team: str = ""
+    translated: Translated | None = None
 
     def recorded(self) -> Recorded:
         body = (
@@ -85,6 +86,7 @@ class Sample:
             response=b"".join(self.chunks),
             times=times,
             sizes=[len(chunk) for chunk in self.chunks],
+            translated=self.translated,
         )
 
     def admission(self, size: int, provider: str) -> Admission:

@@ -131,8 +131,12 @@ def message_of(response: ResponseLog | None) -> Any:
         body = rebuild_response(response.request_id)
     except Damaged:
         return None
-    dialect = Dialect(response.request.dialect)
-    return accumulate(dialect, response.content_type, response.content_encoding, body).message
+    return accumulate(answered_in(response), response.content_type, response.content_encoding, body).message
+
+
+def answered_in(response: ResponseLog) -> Dialect:
+    """The dialect of the answer as it was recorded: the request's, but where it was translated."""
+    return Dialect(response.translation["dialect"] if response.translation else response.request.dialect)
 
 
 def timestamp(moment: datetime.datetime) -> str:

@@ -84,6 +84,7 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("stream_error", "text"),
         ("parse_warnings", "text[]"),
         ("attempts", "jsonb"),
+        ("translation", "jsonb"),
         ("reply", "bytea"),
     ),
     "gateway_chunktiming": (("id", "uuid"), ("count", "int4"), ("first_at", "timestamptz"), ("packed", "bytea")),

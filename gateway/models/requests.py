@@ -116,6 +116,9 @@ class ResponseLog(models.Model):
     attempts = models.JSONField(default=list)
     message = models.BinaryField(null=True, help_text="what `reply` replaces; not written any more")
     reply = models.BinaryField(null=True, help_text="the blob of the accumulated message, as a client sends it back")
+    translation = models.JSONField(
+        null=True, help_text="the dialect the provider was spoken to, and what was lost on the way; null when relayed"
+    )
 
     class Meta:
         verbose_name = "response"

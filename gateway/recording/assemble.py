@@ -9,7 +9,7 @@ import msgspec
 from gateway.dialects.names import Outcome
 from gateway.recording.frames import Frame, Kind, encode_head, walk
 from gateway.recording.open_files import OpenFiles
-from gateway.recording.records import Admission, BodyPatch, End, Progress, ResponseHead
+from gateway.recording.records import Admission, BodyPatch, End, Progress, ResponseHead, Translated
 from gateway.recording.series import frames_path, stubs_path
 from gateway.recording.series_tail import Tracked
 
@@ -33,6 +33,7 @@ class Recorded:
     response: bytes = b""
     times: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
+    translated: Translated | None = None
 
 
 class Incomplete(ValueError):
@@ -87,6 +88,7 @@ def take_in(recorded: Recorded, progress: Progress, blob: bytes, answer: list[by
     recorded.patches += progress.patches
     recorded.head = progress.head or recorded.head
     recorded.end = progress.end or recorded.end
+    recorded.translated = progress.translated or recorded.translated
 
 
 def interrupted(recorded: Recorded) -> End:

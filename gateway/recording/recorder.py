@@ -21,7 +21,7 @@ from gateway.dialects.names import Outcome
 from gateway.policy.redaction import Redactor
 from gateway.recording.counters import DROP_SLOTS, TELEMETRY_SLOTS, Counters, Slot
 from gateway.recording.failpoints import armed, hit
-from gateway.recording.records import Admission, Attempt, BodyPatch, End, ResponseHead
+from gateway.recording.records import Admission, Attempt, BodyPatch, End, ResponseHead, Translated
 from gateway.recording.spool import Delta, Spool, SpoolRefusal
 
 FLUSH_SECONDS = 0.1
@@ -239,6 +239,15 @@ class Exchange:
                 self.mark()
         except Exception:
             self._fault("patch")
+
+    def translated(self, translated: Translated) -> None:
+        """The exchange is translated; told again when more of it is known."""
+        try:
+            if not self._finished:
+                self._delta.translated = translated
+                self.mark()
+        except Exception:
+            self._fault("translated")
 
     def attempt(self, attempt: Attempt) -> None:
         """One try to reach a provider is over; they are recorded with the end."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from gateway.dialects.turn import Loss
+
 HeaderPairs = list[tuple[bytes, bytes]]
 
 
@@ -56,6 +58,15 @@ class Attempt(msgspec.Struct, array_like=True, frozen=True):
     """connect, write, headers or body, when `error` is set."""
 
 
+class Translated(msgspec.Struct, array_like=True, frozen=True):
+    """The provider was spoken to in another dialect than the caller's. `dialect` is that of the answer as recorded,
+    `profile` what was known of the provider, `losses` what did not arrive on the way there or back."""
+
+    dialect: str
+    profile: str
+    losses: list[Loss] = []
+
+
 class ResponseHead(msgspec.Struct, array_like=True, frozen=True):
     """The provider's status and headers, or those of our own refusal."""
 
@@ -90,3 +101,4 @@ class Progress(msgspec.Struct, omit_defaults=True, frozen=True):
     chunks: list[tuple[int, int]] = []
     """(at_us, size) of each chunk of the answer's body, as it arrived."""
     end: End | None = None
+    translated: Translated | None = None

@@ -96,7 +96,7 @@ class RowBuilder:
             team=team,
             additions=plan.additions,
             request=(*request_row(reading, team, self._tags(recorded.admission.headers)), *request.leaves),
-            response=(*response_row(reading), put_reply(plan, reading.dialect, reading.answer.message)),
+            response=(*response_row(reading), put_reply(plan, answer_dialect(recorded), reading.answer.message)),
             headers=(reading.id, pairs(recorded.admission.headers), pairs(reading.answer_headers)),
             timing=timing_row(reading),
             rate_limits=rate_limit_rows(reading),
@@ -123,7 +123,7 @@ def read(recorded: Recorded) -> Reading:
     answer = Accumulated()
     if recorded.response:
         content_type, encoding = header(answer_headers, b"content-type"), header(answer_headers, b"content-encoding")
-        answer = accumulate(dialect, content_type, encoding, recorded.response)
+        answer = accumulate(answer_dialect(recorded), content_type, encoding, recorded.response)
     warnings += answer.warnings
     if answer.is_stream and answer.complete is False and recorded.end.outcome == Outcome.COMPLETED:
         warnings.append("the stream ended without its dialect's end mark")
@@ -137,6 +137,19 @@ def read(recorded: Recorded) -> Reading:
         answer_headers=answer_headers,
         warnings=warnings,
     )
+
+
+def answer_dialect(recorded: Recorded) -> Dialect:
+    """What the recorded answer speaks: where it was translated for the caller, another dialect than the request."""
+    return Dialect(recorded.translated.dialect if recorded.translated else recorded.admission.dialect)
+
+
+def translation_object(recorded: Recorded) -> dict[str, Any] | None:
+    translated = recorded.translated
+    if translated is None:
+        return None
+    losses = [{"field": clean(loss.field), "reason": clean(loss.reason)} for loss in translated.losses]
+    return {"dialect": translated.dialect, "profile": translated.profile, "losses": losses}
 
 
 def request_row(reading: Reading, team: str, tags: dict[str, str]) -> tuple[Any, ...]:
@@ -208,6 +221,7 @@ def response_row(reading: Reading) -> tuple[Any, ...]:
         clean_or_none(end.error) if broken else None,
         [clean(warning, INDEXED_BOUND) for warning in reading.warnings],
         [attempt_object(attempt) for attempt in end.attempts],
+        translation_object(recorded),
     )
 
 
@@ -231,7 +245,7 @@ def rate_limit_rows(reading: Reading) -> list[tuple[Any, ...]]:
 
 
 def counted(reading: Reading) -> TokenCounts:
-    return token_counts(reading.dialect, reading.answer.usage)
+    return token_counts(answer_dialect(reading.recorded), reading.answer.usage)
 
 
 def is_streaming(reading: Reading) -> bool | None:

@@ -32,7 +32,7 @@ import structlog
 from gateway.recording.counters import Counters, Slot
 from gateway.recording.failpoints import armed, hit
 from gateway.recording.frames import Kind, checksum_seed, encode_head
-from gateway.recording.records import BodyPatch, End, Progress, ResponseHead
+from gateway.recording.records import BodyPatch, End, Progress, ResponseHead, Translated
 from gateway.recording.reserve import Reserve
 from gateway.recording.segment_file import SegmentFile
 from gateway.recording.series import create_series, frames_path, spool_bytes, spool_host, stubs_path
@@ -73,7 +73,7 @@ class Owner(Protocol):
 class Delta:
     """What became known of one exchange since its last frame. Bytes by reference; `size` is their sum."""
 
-    __slots__ = ("body", "chunks", "end", "head", "owner", "patches", "size", "times")
+    __slots__ = ("body", "chunks", "end", "head", "owner", "patches", "size", "times", "translated")
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
@@ -83,6 +83,7 @@ class Delta:
         self.chunks: list[bytes] = []
         self.times: list[int] = []
         self.end: End | None = None
+        self.translated: Translated | None = None
         self.size = 0
 
     def give_up(self, reason: str) -> None:
@@ -102,7 +103,7 @@ class Delta:
             self.end = msgspec.structs.replace(self.end, capture=lost)
 
     def is_empty(self) -> bool:
-        return not (self.chunks or self.end or self.head or self.patches) and self.body is None
+        return not (self.chunks or self.end or self.head or self.patches or self.translated) and self.body is None
 
     def frame(self, seed: int) -> list[bytes]:
         """The buffers of its frame. Small ones are joined, large ones go to the kernel where they lie."""
@@ -113,6 +114,7 @@ class Delta:
             head=self.head,
             chunks=list(zip(self.times, map(len, self.chunks), strict=True)),
             end=self.end,
+            translated=self.translated,
         )
         if len(parts) > 1 and self.size <= JOINED_BYTES:
             parts = [b"".join(parts)]

@@ -1,0 +1,53 @@
+"""What a translated exchange looked like on its two other sides, made again from what was recorded: what the provider
+was asked, and what the caller got. The same code gives the same bytes; pings, which depend on time, are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from gateway.dialects.content import decode_body
+from gateway.dialects.errors import encode_error
+from gateway.dialects.names import Dialect
+from gateway.dialects.profiles import DEFAULT_PROFILE, PROFILES
+from gateway.dialects.translation import Translation, translate_answer, translate_request
+from gateway.dialects.turn import Refused
+from gateway.history.store import NotInHistory, rebuild_request, rebuild_response
+from gateway.models import RequestLog
+
+
+def rebuild_asked(request_id: UUID) -> bytes:
+    """The body as it went to the provider. Raises NotInHistory when the exchange was relayed, and `Damaged`."""
+    return translation_of(read_row(request_id)).encoded.body
+
+
+def rebuild_got(request_id: UUID) -> bytes:
+    """The body as the caller got it. Raises NotInHistory when the exchange was relayed, and `Damaged`."""
+    row = read_row(request_id)
+    response = row.response
+    kind, coding = response.content_type, response.content_encoding
+    answer = rebuild_response(request_id)
+    said, failed = translate_answer(translation_of(row), row.status_code or 0, kind, coding, [answer])
+    if said or failed is None:
+        return said
+    return encode_error(Dialect(row.dialect), failed.kind, failed.message, str(row.id))
+
+
+def read_row(request_id: UUID) -> RequestLog:
+    row = RequestLog.objects.select_related("response").filter(id=request_id).first()
+    if row is None or not getattr(row, "response", None) or row.response.translation is None:
+        raise NotInHistory(f"{request_id} was not translated")
+    return row
+
+
+def translation_of(row: RequestLog) -> Translation:
+    how: Mapping[str, Any] = row.response.translation or {}
+    encodings = [value for name, value in row.header_record.request_pairs if name.lower() == "content-encoding"]
+    body = decode_body(", ".join(encodings), rebuild_request(row.id)).data
+    profile = PROFILES.get(how["profile"], DEFAULT_PROFILE)
+    provider, model = Dialect(how["dialect"]), row.routed_model
+    try:
+        return translate_request(Dialect(row.dialect), provider, profile, body, model=model, tag=str(row.id))
+    except Refused as refused:
+        raise NotInHistory(f"{row.id} is not translated any more: {refused.message}") from None
