@@ -22,12 +22,14 @@ pages = get_asgi_application()
 
 import uuid_utils  # noqa: E402
 from channels.routing import URLRouter  # noqa: E402
+from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from gateway.api.handler import GatewayHandler  # noqa: E402
 from gateway.api.paths import PROBES, is_gateway_path  # noqa: E402
 from gateway.api.replies import REQUEST_ID  # noqa: E402
 from gateway.api.runtime import Runtime, process_runtime  # noqa: E402
+from proxy_project.runserver_sockets import refuse_sockets  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -95,7 +97,7 @@ class Split:
 
 
 async def deny_socket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a websocket handshake with 426 and why; with 403 on a server that cannot (daphne)."""
+    """Answer a websocket handshake with 426 and why; with 403 on a server that cannot."""
     await receive()
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
@@ -123,5 +125,9 @@ def headers_of(body: bytes) -> list[tuple[bytes, bytes]]:
 def error_body(message: str, kind: str) -> bytes:
     return json.dumps({"type": "error", "error": {"type": kind, "message": message}}).encode()
 
+
+if apps.is_installed("daphne"):
+    refusal = error_body(UPGRADE_REFUSAL, "invalid_request_error")
+    refuse_sockets((426, headers_of(refusal), refusal))
 
 application = Split(process_runtime(), settings.TURNLOG.roles, pages, URLRouter([]))

@@ -50,7 +50,7 @@ def test_a_client_that_leaves_ends_the_request(runserver: WebProcess, provider: 
     assert find(runserver, "left=1").end.outcome == "client_disconnected"
 
 
-def test_a_websocket_on_a_gateway_path_is_denied(runserver: WebProcess) -> None:
+def test_a_websocket_on_a_gateway_path_is_denied_with_426(runserver: WebProcess) -> None:
     upgrade: Pairs = [
         (b"Connection", b"Upgrade"),
         (b"Upgrade", b"websocket"),
@@ -58,4 +58,7 @@ def test_a_websocket_on_a_gateway_path_is_denied(runserver: WebProcess) -> None:
         (b"Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
     ]
     answer = ask(runserver, "GET", "/v1/responses", upgrade)
-    assert answer.status == 403
+    assert answer.status == 426
+    assert answer.header(b"x-turnlog-request-id")
+    assert b"HTTP POST" in answer.body
+    assert ask(runserver, "GET", "/livez").status == 200
