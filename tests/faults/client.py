@@ -43,6 +43,8 @@ class Received:
     body: bytes = b""
     arrivals: list[tuple[float, int]] = field(default_factory=list)
     """(seconds, bytes so far) at each read."""
+    began: float = 0.0
+    """The machine's monotonic time of the request."""
 
     @property
     def ok(self) -> bool:
@@ -108,7 +110,7 @@ class Connection:
         reader, writer = self._reader, self._writer
         assert reader is not None
         assert writer is not None
-        began = time.monotonic()
+        began = noted.began = time.monotonic()
         self._kept = False
         body = Body(noted, reading, began)
         try:

@@ -40,7 +40,9 @@ async def drained(scene: Scene) -> str:
     async with scene.gateway(TURNLOG_DRAIN_GRACE="2") as gateway:
         client = scene.client(gateway)
         count = scene.pick(20, 200)
-        asked = [asyncio.create_task(client.ask("slow;ms=100;events=60")) for _ in range(count)]
+        # Long enough for all of them to have begun on a machine that has other things to do.
+        scenario = f"slow;ms=100;events={scene.pick(60, 250)}"
+        asked = [asyncio.create_task(client.ask(scenario)) for _ in range(count)]
         await until(lambda: gateway.status()["in_flight"] == count, "all streams are in flight")
         web = gateway.webs()[0]
         told = time.monotonic()
@@ -51,7 +53,7 @@ async def drained(scene: Scene) -> str:
         require(late.ok, f"a request within the grace got {late.status}, {late.ending}")
         answers = await asyncio.gather(*asked)
         whole = all_whole(answers, "streams over a drain")
-        await until(lambda: "ended with exit status 0" in gateway.run.output, "web ended with exit status 0")
+        await until(lambda: "ended with exit status 0" in gateway.run.output, "web ended with exit status 0", 60)
         return f"{whole}; {await nothing_lost(scene, gateway)}"
 
 

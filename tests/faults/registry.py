@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.faults.scene import Scene
 
 FAMILIES = (
-    "durability", "disks", "replays", "bytes_through", "pace", "endings", "upstreams", "crowds", "bodies",
+    "durability", "disks", "replays", "bytes_through", "beside", "pace", "endings", "upstreams", "crowds", "bodies",
     "drain", "inside", "secrets", "ingress", "pages", "code",
 )  # fmt: skip
 """The modules of this package that hold rows."""

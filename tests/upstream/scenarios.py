@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import unquote
 
@@ -35,6 +36,16 @@ async def slow(exchange: Exchange) -> None:
     exchange.params.setdefault("ms", "20")
     await asyncio.sleep(exchange.number("first_ms", 0) / 1000)
     await exchange.answer_whole(exchange.answer)
+
+
+async def stamped(exchange: Exchange) -> None:
+    """`events` (20) events, `ms` (50) apart, each with the machine's monotonic time at which it was sent."""
+    exchange.params.setdefault("ms", "50")
+    await begin(exchange)
+    for _ in range(int(exchange.number("events", 20))):
+        await exchange.pause()
+        await exchange.body(event("ping", {"type": "ping", "sent": time.monotonic()}))
+    await exchange.end()
 
 
 async def silence(exchange: Exchange) -> None:
@@ -208,6 +219,7 @@ SCENARIOS = {
         made.__name__: made
         for made in (
             slow,
+            stamped,
             silence,
             no_headers,
             no_read,
