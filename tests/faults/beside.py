@@ -28,8 +28,8 @@ class Times:
 @row(
     "S-03",
     "Beside the same requests sent straight to the provider, at 100 connections, the first byte comes at most 3 ms"
-    " later in the median and 15 ms at the 99th percentile, an event of 100 paced streams at most 5 ms later at the 99th, and"
-    " no two events arrive as one. In one of three tries: the machine has other things to do.",
+    " later in the median and 15 ms at the 99th percentile, an event of 100 paced streams at most 5 ms later at the"
+    " 99th, and no two events arrive as one. In one of three tries: the machine has other things to do.",
     quick=True,
 )
 async def beside_the_provider(scene: Scene) -> str:
