@@ -13,7 +13,19 @@ from django.urls import reverse
 GROUPS = (
     (
         "History",
-        (("Requests", "list_alt", "gateway.requestlog"), ("Dead letters", "unsubscribe", "gateway.deadletter")),
+        (
+            ("Requests", "list_alt", "gateway.requestlog"),
+            ("Capabilities", "extension", "gateway.capability"),
+            ("Dead letters", "unsubscribe", "gateway.deadletter"),
+        ),
+    ),
+    (
+        "Money",
+        (
+            ("Prices", "sell", "gateway.modelprice"),
+            ("Recomputations", "calculate", "gateway.costrun"),
+            ("Time zones of days", "schedule", "gateway.rollupzone"),
+        ),
     ),
     (
         "Configuration",

@@ -14,7 +14,7 @@ from dashboard.views import asks_for_a_key, base_url
 from gateway.admin.request_filter import RequestFilter
 from gateway.admin.request_list import COUNTED, read_page
 from gateway.dialects.names import Outcome
-from gateway.history.queries import first_id_at
+from gateway.history.id_times import first_id_at
 from gateway.history.visibility import visible_to
 from gateway.models import RequestLog
 from gateway.recording.status import Status, read_status

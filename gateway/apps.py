@@ -9,5 +9,9 @@ class GatewayConfig(AppConfig):
 
     def ready(self) -> None:
         from gateway.configuration.defaults import make_default_providers
+        from gateway.history.prices import install_list_prices
+        from gateway.history.rollups import make_default_zone
 
         post_migrate.connect(make_default_providers, sender=self)
+        post_migrate.connect(install_list_prices, sender=self)
+        post_migrate.connect(make_default_zone, sender=self)

@@ -15,7 +15,10 @@ from proxy_project.environment import Environment
 
 HOUR = 3600.0
 
+ROLLUP_SECONDS = 10.0
+
 SCHEDULE: dict[str, dict[str, Any]] = {
+    "sum up": {"task": "gateway.tasks.rollups.roll_up", "schedule": ROLLUP_SECONDS},
     "make partitions ahead": {"task": "gateway.tasks.partitions.make_partitions_ahead", "schedule": HOUR},
 }
 
@@ -36,7 +39,7 @@ def configuration(environment: Environment) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "timezone": "UTC",
-        "imports": ["gateway.tasks.partitions"],
+        "imports": ["gateway.tasks.partitions", "gateway.tasks.rollups"],
         "beat_schedule": SCHEDULE,
         "beat_scheduler": "proxy_project.beat:OnlyBeat",
         "beat_schedule_filename": str(folder / "schedule"),

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 
 from gateway.dialects.names import Dialect, Outcome
+from gateway.history.prices import read_book
 from gateway.history.writer import HistoryWriter
 from gateway.recording.assemble import Recorded
 from gateway.recording.records import Admission, Attempt, End, ResponseHead, Translated
@@ -67,6 +68,8 @@ class Sample:
     access_key: str = ""
     team: str = ""
     translated: Translated | None = None
+    purpose: str = ""
+    held_us: Sequence[tuple[int, int]] = ()
 
     def recorded(self) -> Recorded:
         body = (
@@ -87,6 +90,7 @@ class Sample:
             times=times,
             sizes=[len(chunk) for chunk in self.chunks],
             translated=self.translated,
+            held=list(self.held_us),
         )
 
     def admission(self, size: int, provider: str) -> Admission:
@@ -103,6 +107,7 @@ class Sample:
             http_version="1.1",
             headers=raw(self.request_headers),
             body_bytes=size,
+            purpose=self.purpose,
         )
 
     def times(self) -> list[int]:
@@ -130,7 +135,7 @@ def new_id(at: datetime) -> uuid.UUID:
 
 def keep(samples: Iterable[Sample]) -> list[uuid.UUID]:
     """Store them as the loader does; their ids in the same order."""
-    builder = RowBuilder(TAG_HEADERS)
+    builder = RowBuilder(TAG_HEADERS, read_book())
     rows = [builder.build(sample.recorded()) for sample in samples]
     connection.ensure_connection()
     writer = HistoryWriter(connection.connection)

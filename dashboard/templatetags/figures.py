@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django import template
 from django.utils import timezone
+
+from gateway.pricing.cost import NO_USAGE
+from gateway.pricing.money import dollars
 
 register = template.Library()
 
@@ -52,6 +56,22 @@ def short_figure(value: Any) -> str:
         if abs(number) >= bound:
             return f"{three_digits(number / bound)}{unit}"
     return f"{number:.0f}"
+
+
+@register.filter
+def usd(value: Decimal | None) -> str:
+    """Money, to the micro-dollar."""
+    return dollars(value) or UNKNOWN
+
+
+@register.filter
+def cost(response: Any) -> str:
+    """What an answer cost; in words when it has a usage and no known price."""
+    if response is None or not known(getattr(response, "cost_note", None)):
+        return usd(getattr(response, "cost_usd", None))
+    if response.cost_usd is not None:
+        return f"≥ {usd(response.cost_usd)}"
+    return UNKNOWN if response.cost_note == NO_USAGE else "unknown"
 
 
 @register.filter

@@ -1,3 +1,5 @@
-from gateway.admin import access, deadletters, people, providers, requests, routes
+from gateway.admin import access, capabilities, deadletters, people, prices, providers, requests, rollups, routes
 
-__all__ = ["access", "deadletters", "people", "providers", "requests", "routes"]
+__all__ = [
+    "access", "capabilities", "deadletters", "people", "prices", "providers", "requests", "rollups", "routes",
+]  # fmt: skip

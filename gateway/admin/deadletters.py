@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from gateway.admin.site import ModelAdmin
+from gateway.history.prices import read_book
 from gateway.models import DeadLetter
 from gateway.recording.deadletters import discard, read_letter, replay
 from gateway.recording.rows import RowBuilder
@@ -55,7 +56,7 @@ class DeadLetterAdmin(ModelAdmin[DeadLetter]):
 
     @admin.action(description="Replay: store them after all", permissions=["change"])
     def replay_selected(self, request: HttpRequest, letters: QuerySet[DeadLetter]) -> None:
-        builder = RowBuilder(settings.TURNLOG.tag_headers)
+        builder = RowBuilder(settings.TURNLOG.tag_headers, read_book())
         ids = list(letters.values_list("exchange_id", flat=True))
         problems = [problem for exchange_id in ids if (problem := replay(exchange_id, builder))]
         stored = len(ids) - len(problems)

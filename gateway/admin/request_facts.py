@@ -81,6 +81,8 @@ def content(row: RequestLog) -> list[Fact]:
         Fact("Content type", row.content_type),
         Fact("Request bytes", f"{row.request_bytes:,}"),
         Fact("Kept", row.capture),
+        Fact("Purpose", row.purpose),
+        Fact("Replay of", row.replay_of, same_rows("q", str(row.replay_of)) if row.replay_of else ""),
     ]
 
 
@@ -93,6 +95,9 @@ def answer(response: ResponseLog | None) -> list[Fact]:
         Fact("Answer's encoding", response.content_encoding),
         Fact("Provider's request id", response.upstream_request_id, same_rows("q", response.upstream_request_id)),
         Fact("Organization", response.organization_id),
+        Fact("Service tier", response.service_tier),
+        Fact("Speed", response.speed),
+        Fact("Inference in", response.inference_geo),
     ]
 
 

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
 
 from gateway.dialects.names import Outcome
-from gateway.history.queries import first_id_at
+from gateway.history.id_times import first_id_at
 from gateway.models import RequestLog, ResponseLog
 
 TEXT_BOUND = 300

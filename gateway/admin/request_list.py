@@ -44,6 +44,8 @@ COLUMNS = (
     "response__output_tokens",
     "response__cache_read_tokens",
     "response__cache_write_tokens",
+    "response__cost_usd",
+    "response__cost_note",
 )
 
 

@@ -11,7 +11,8 @@ from gateway.admin.request_raw import decoded, describe_part, read_body
 from gateway.admin.timeline import Timeline, draw_timeline
 from gateway.admin.transcript import TURNS_SHOWN, read_transcript
 from gateway.admin.transcript.blocks import Transcript, pretty
-from gateway.history.present import message_of
+from gateway.history.itemised import cost_lines
+from gateway.history.present import TOKEN_KEYS, message_of, time_spent_of
 from gateway.history.timings import unpack
 from gateway.models import RequestLog, ResponseLog
 
@@ -41,6 +42,10 @@ def read_request_page(request_id: UUID, query: Mapping[str, str]) -> dict[str, A
         "headers": header_tables(row),
         "timeline": arrival(row, response),
         "usage": pretty(response.usage) if response and response.usage is not None else "",
+        "response": response,
+        "token_kinds": token_kinds(response),
+        "cost_lines": cost_lines(response),
+        "spent": time_spent_of(row, response),
         "rate_limits": list(row.rate_limits.order_by("name")),
         "roles": ROLES,
         "parts": [
@@ -49,6 +54,10 @@ def read_request_page(request_id: UUID, query: Mapping[str, str]) -> dict[str, A
         ],
         **conversation(row, response, decoded(sent.body, encoding) if sent else b"", query),
     }
+
+
+def token_kinds(response: ResponseLog | None) -> list[tuple[str, int | None]]:
+    return [(name.removesuffix("_tokens").replace("_", " "), getattr(response, name, None)) for name in TOKEN_KEYS]
 
 
 def conversation(

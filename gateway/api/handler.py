@@ -32,6 +32,8 @@ from gateway.policy.surfaces import dialect_of
 
 URLCONF = "gateway.api.urls"
 CACHED_PATHS = 256
+HELD_SECONDS = 0.1
+"""A client that takes a chunk within this is not slow."""
 
 log = structlog.get_logger(__name__)
 View = Callable[..., Awaitable[HttpResponseBase]]
@@ -97,13 +99,15 @@ class GatewayHandler(ASGIHandler):
             await send({"type": "http.response.body", "body": reply.body})
             return
         async for chunk in stream:
-            stream.sending_since = monotonic()
+            stream.sending_since = since = monotonic()
             if stream.is_spent and request.may_end_with_bytes:
                 await send({"type": "http.response.body", "body": chunk})
                 stream.conclude_whole()
                 return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             stream.sending_since = 0.0
+            if (seconds := monotonic() - since) > HELD_SECONDS:
+                stream.exchange.held(since, seconds)
         if stream.broken:
             return
         request.stop_watching()

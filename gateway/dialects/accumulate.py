@@ -15,12 +15,12 @@ from gateway.dialects.chat import usage as chat_usage
 from gateway.dialects.chat.stream import CompletionFold
 from gateway.dialects.content import decode_body
 from gateway.dialects.json_values import JSONObject, NotJSONError, fit, fit_text, is_object, mend, read_json
+from gateway.dialects.metered import Metered
 from gateway.dialects.names import Dialect
 from gateway.dialects.responses import response as responses_response
 from gateway.dialects.responses import usage as responses_usage
 from gateway.dialects.responses.stream import ResponseFold
 from gateway.dialects.sse import SSEDecoder
-from gateway.dialects.tokens import TokenCounts
 
 _STEP: Final = 256 * 1024
 _STREAM_STARTS: Final = (b"event:", b"data:", b":", b"id:", b"retry:")
@@ -29,14 +29,14 @@ _STREAM_STARTS: Final = (b"event:", b"data:", b":", b"id:", b"retry:")
 class _Reader(NamedTuple):
     fold: Callable[[], StreamFold]
     answer: Callable[[JSONObject], Accumulated]
-    tokens: Callable[[JSONObject | None], TokenCounts]
+    usage: Callable[[JSONObject | None, JSONObject | None], Metered]
 
 
 _READERS: Final[dict[Dialect, _Reader]] = {
-    Dialect.ANTHROPIC: _Reader(MessageFold, anthropic_response.read_answer, anthropic_usage.token_counts),
-    Dialect.CHAT: _Reader(CompletionFold, chat_response.read_answer, chat_usage.token_counts),
-    Dialect.RESPONSES: _Reader(ResponseFold, responses_response.read_answer, responses_usage.token_counts),
-    Dialect.OPENAI: _Reader(CompletionFold, chat_response.read_answer, chat_usage.token_counts),
+    Dialect.ANTHROPIC: _Reader(MessageFold, anthropic_response.read_answer, anthropic_usage.meter),
+    Dialect.CHAT: _Reader(CompletionFold, chat_response.read_answer, chat_usage.meter),
+    Dialect.RESPONSES: _Reader(ResponseFold, responses_response.read_answer, responses_usage.meter),
+    Dialect.OPENAI: _Reader(CompletionFold, chat_response.read_answer, chat_usage.meter),
 }
 
 
@@ -53,9 +53,9 @@ def accumulate(dialect: Dialect, content_type: str, content_encoding: str, body:
         return Accumulated(is_stream=_names_stream(content_type), warnings=warnings)
 
 
-def token_counts(dialect: Dialect, usage: JSONObject | None) -> TokenCounts:
-    """Tokens by kind out of the `usage` object of an answer in `dialect`."""
-    return _READERS[dialect].tokens(usage)
+def meter(dialect: Dialect, usage: JSONObject | None, message: JSONObject | None = None) -> Metered:
+    """What an answer in `dialect` used, out of its `usage` object; OpenAI says a part of it in the message."""
+    return _READERS[dialect].usage(usage, message)
 
 
 def _names_stream(content_type: str) -> bool:

@@ -54,5 +54,18 @@ class Outcome(StrEnum):
     INTERRUPTED_DRAIN = "interrupted_drain"
 
 
+BROKEN = frozenset(
+    (
+        Outcome.CLIENT_DISCONNECTED,
+        Outcome.CLIENT_STALLED,
+        Outcome.UPSTREAM_ABORTED,
+        Outcome.UPSTREAM_STALLED,
+        Outcome.INTERRUPTED,
+        Outcome.INTERRUPTED_DRAIN,
+    )
+)
+"""The answer did not come to its end."""
+
+
 def provider_dialect(dialect: Dialect) -> ProviderDialect:
     return ProviderDialect.ANTHROPIC if dialect is Dialect.ANTHROPIC else ProviderDialect.OPENAI

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 _MOST: Final = 2**63 - 1
@@ -22,6 +22,20 @@ class TokenCounts:
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    """Of the written ones, those kept for an hour."""
+    thinking_tokens: int | None = None
+    """Of the output, what was thought and not said."""
+
+    def __add__(self, other: TokenCounts) -> TokenCounts:
+        """Kind by kind; what only one of them knows is the sum."""
+        return TokenCounts(*(total(getattr(self, field.name), getattr(other, field.name)) for field in fields(self)))
+
+
+def total(*parts: int | None) -> int | None:
+    """The sum of the known ones; None when none is."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
 
 
 def count(usage: Mapping[str, Any] | None, key: str) -> int | None:

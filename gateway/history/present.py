@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,9 @@ from gateway.dialects.names import Dialect
 from gateway.history import timings
 from gateway.history.packing import Damaged
 from gateway.history.store import rebuild_response
+from gateway.history.time_spent import TimeSpent, time_spent
 from gateway.models import RateLimitSample, RequestLog, ResponseLog
+from gateway.pricing.money import dollars
 
 REQUEST_KEYS = (
     "method",
@@ -37,6 +40,8 @@ RESPONSE_KEYS = (
     "response_bytes",
     "upstream_request_id",
     "organization_id",
+    "cost_usd",
+    "cost_note",
 )
 MORE_REQUEST_KEYS = (
     "query",
@@ -59,22 +64,35 @@ MORE_REQUEST_KEYS = (
     "max_tokens",
     "tags",
     "capture",
+    "purpose",
 )
 MORE_RESPONSE_KEYS = (
     "headers_ms",
+    "service_tier",
+    "speed",
+    "inference_geo",
+    "server_tools",
     "error_type",
     "error_message",
     "stream_error",
     "parse_warnings",
 )
-TOKEN_KEYS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+TOKEN_KEYS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "thinking_tokens",
+)
 
 
 def list_row(values: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the list, from the columns of `RequestLog` and `response__` ones of `ResponseLog`."""
-    row = {"id": str(values["id"]), "started_at": timestamp(values["started_at"])}
+    row: dict[str, Any] = {"id": str(values["id"]), "started_at": timestamp(values["started_at"])}
     row |= {key: values[key] for key in REQUEST_KEYS}
     row |= {key: values[f"response__{key}"] for key in RESPONSE_KEYS}
+    row["cost_usd"] = dollars(row["cost_usd"])
     return row
 
 
@@ -96,6 +114,8 @@ def detail_object(request: RequestLog) -> dict[str, Any]:
         "response_headers": headers.response_pairs if headers else [],
         "rate_limits": {sample.name: sample.value for sample in sorted_limits(request)},
         "chunk_timings": chunk_timings(request),
+        "time_spent": time_spent_object(request, response),
+        "replay_of": str(request.replay_of) if request.replay_of else None,
         "message": message_of(response),
     }
     return detail
@@ -121,6 +141,24 @@ def chunk_timings(request: RequestLog) -> list[dict[str, Any]]:
         }
         for index, (at_us, size) in enumerate(timings.unpack(bytes(timing.packed)))
     ]
+
+
+def time_spent_of(request: RequestLog, response: ResponseLog | None) -> TimeSpent:
+    timing = getattr(request, "chunk_timing", None)
+    arrivals: list[int] = []
+    held: list[tuple[int, int]] = []
+    if timing is not None:
+        first = (timing.first_at - request.started_at) // datetime.timedelta(microseconds=1)
+        arrivals = [first + at_us for at_us, _ in timings.unpack(bytes(timing.packed))]
+        held = timings.unpack_held(bytes(timing.held)) if timing.held else []
+    attempts = response.attempts if response else []
+    return time_spent(arrivals, held, attempts, response.output_tokens if response else None)
+
+
+def time_spent_object(request: RequestLog, response: ResponseLog | None) -> dict[str, Any]:
+    """Milliseconds and tokens per second by part, and the stalls with who was waited for."""
+    spent = dataclasses.asdict(time_spent_of(request, response))
+    return {key: round(value, 3) if isinstance(value, float) else value for key, value in spent.items()}
 
 
 def message_of(response: ResponseLog | None) -> Any:

@@ -8,10 +8,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from gateway.history.id_times import first_id_at
+from gateway.history.itemised import cost_lines
 from gateway.history.present import REQUEST_KEYS, RESPONSE_KEYS, detail_object, list_row
 from gateway.history.store import NotInHistory
 from gateway.history.visibility import EVERYTHING, Sight
 from gateway.models import RequestLog
+from gateway.pricing.cost import CostLine
+from gateway.pricing.money import dollars
 
 FILTERS = {
     "session": "session_id",
@@ -53,16 +57,21 @@ def matching(
     return rows if until is None else rows.filter(id__lt=first_id_at(until))
 
 
-def first_id_at(moment: datetime.datetime) -> uuid.UUID:
-    """The smallest id an exchange admitted at `moment` can have; so that a time needs no index of its own."""
-    milliseconds = int(moment.timestamp() * 1000)
-    return uuid.UUID(int=max(0, milliseconds) << 80)
-
-
 def detail(exchange_id: uuid.UUID) -> dict[str, Any]:
     """Everything about one exchange but its bodies. Raises NotInHistory."""
     rows = RequestLog.objects.select_related("response", "header_record", "chunk_timing")
     request = rows.filter(id=exchange_id).first()
     if request is None:
         raise NotInHistory(f"there is no exchange {exchange_id} in the history")
-    return detail_object(request)
+    lines = cost_lines(getattr(request, "response", None))
+    return detail_object(request) | {"cost_lines": [line_object(line) for line in lines]}
+
+
+def line_object(line: CostLine) -> dict[str, Any]:
+    """One kind of what was used; the rate is USD for a million tokens, or a thousand calls."""
+    return {
+        "kind": line.kind,
+        "quantity": line.quantity,
+        "rate": f"{line.rate.normalize():f}",
+        "usd": dollars(line.usd),
+    }

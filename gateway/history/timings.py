@@ -25,8 +25,32 @@ def append(packed: bytearray, number: int) -> None:
     packed.append(number)
 
 
+def pack_held(held: Sequence[tuple[int, int]]) -> bytes:
+    """Pairs of varints: microseconds since the admission, and for how many."""
+    packed = bytearray()
+    for at, length in held:
+        append(packed, max(0, at))
+        append(packed, max(0, length))
+    return bytes(packed)
+
+
+def unpack_held(packed: bytes) -> list[tuple[int, int]]:
+    numbers = numbers_of(packed)
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
 def unpack(packed: bytes) -> list[tuple[int, int]]:
     """(microseconds since the first chunk, bytes) of each chunk."""
+    numbers = numbers_of(packed)
+    chunks = []
+    at = 0
+    for gap, size in zip(numbers[::2], numbers[1::2], strict=True):
+        at += gap
+        chunks.append((at, size))
+    return chunks
+
+
+def numbers_of(packed: bytes) -> list[int]:
     numbers: list[int] = []
     number = shift = 0
     for byte in packed:
@@ -35,9 +59,4 @@ def unpack(packed: bytes) -> list[tuple[int, int]]:
         if byte < 0x80:
             numbers.append(number)
             number = shift = 0
-    chunks = []
-    at = 0
-    for gap, size in zip(numbers[::2], numbers[1::2], strict=True):
-        at += gap
-        chunks.append((at, size))
-    return chunks
+    return numbers

@@ -14,8 +14,10 @@ from psycopg import sql
 from psycopg.types.json import set_json_dumps
 
 from gateway.dialects.json_values import write_json
+from gateway.history.id_times import hour_of
 from gateway.history.partitions import create_partitions, month_of
 from gateway.history.planning import Additions
+from gateway.history.rollup_marks import mark_due
 from gateway.history.store import BodyRow
 from gateway.history.tree_writer import TreeWriter
 
@@ -59,6 +61,8 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("tags", "jsonb"),
         ("request_bytes", "int8"),
         ("capture", "text"),
+        ("purpose", "text"),
+        ("replay_of", "uuid"),
         ("prefix_leaf", "bytea"),
         ("messages_leaf", "bytea"),
         ("scope", "int4"),
@@ -84,10 +88,25 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("stream_error", "text"),
         ("parse_warnings", "text[]"),
         ("attempts", "jsonb"),
+        ("cache_write_1h_tokens", "int8"),
+        ("thinking_tokens", "int8"),
+        ("server_tools", "jsonb"),
+        ("service_tier", "text"),
+        ("speed", "text"),
+        ("inference_geo", "text"),
+        ("cost_usd", "numeric"),
+        ("cost_note", "text"),
+        ("price_id", "int8"),
         ("translation", "jsonb"),
         ("reply", "bytea"),
     ),
-    "gateway_chunktiming": (("id", "uuid"), ("count", "int4"), ("first_at", "timestamptz"), ("packed", "bytea")),
+    "gateway_chunktiming": (
+        ("id", "uuid"),
+        ("count", "int4"),
+        ("first_at", "timestamptz"),
+        ("packed", "bytea"),
+        ("held", "bytea"),
+    ),
     "gateway_headerrecord": (("id", "uuid"), ("request_pairs", "jsonb"), ("response_pairs", "jsonb")),
     "gateway_ratelimitsample": (
         ("id", "uuid"),
@@ -189,6 +208,7 @@ class HistoryWriter:
         self._copy("gateway_chunktiming", [exchange.timing for exchange in exchanges if exchange.timing])
         self._copy("gateway_ratelimitsample", [row for exchange in exchanges for row in exchange.rate_limits])
         self._copy("gateway_storedbody", [row for exchange in exchanges for row in exchange.bodies])
+        mark_due(self._connection, {hour_of(exchange.id) for exchange in exchanges})
 
     def settle(self, exchanges: Sequence[ExchangeRows]) -> None:
         """What was written is committed; with this the next rows of the same conversations are cheaper."""

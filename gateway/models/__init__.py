@@ -1,8 +1,11 @@
 from gateway.models.access import ApiKey, Member, Team
+from gateway.models.capabilities import Capability
 from gateway.models.configuration import ConfigurationRevision, ConfigurationVersion, GatewaySettings
 from gateway.models.ledger import DeadLetter, SpoolSegment, SpoolTotal
+from gateway.models.prices import CostRun, InstalledListPrice, ModelPrice
 from gateway.models.providers import Credential, Provider
 from gateway.models.requests import ChunkTiming, HeaderRecord, RateLimitSample, RequestLog, ResponseLog
+from gateway.models.rollups import RollupDay, RollupDue, RollupHour, RollupZone
 from gateway.models.routes import ModelRoute, RouteTarget
 from gateway.models.stored import StoredBody
 from gateway.models.transport import OutboundProxy
@@ -11,16 +14,20 @@ from gateway.models.tree import Blob, Epoch, ManifestPage, Node, Scope
 __all__ = [
     "ApiKey",
     "Blob",
+    "Capability",
     "ChunkTiming",
     "ConfigurationRevision",
     "ConfigurationVersion",
+    "CostRun",
     "Credential",
     "DeadLetter",
     "Epoch",
     "GatewaySettings",
     "HeaderRecord",
+    "InstalledListPrice",
     "ManifestPage",
     "Member",
+    "ModelPrice",
     "ModelRoute",
     "Node",
     "OutboundProxy",
@@ -28,6 +35,10 @@ __all__ = [
     "RateLimitSample",
     "RequestLog",
     "ResponseLog",
+    "RollupDay",
+    "RollupDue",
+    "RollupHour",
+    "RollupZone",
     "RouteTarget",
     "Scope",
     "SpoolSegment",

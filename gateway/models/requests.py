@@ -55,6 +55,8 @@ class RequestLog(models.Model):
     prefix_leaf = models.BinaryField(null=True, help_text="the node of the last of its tools and system")
     messages_leaf = models.BinaryField(null=True, help_text="the node of its last message; null: not split")
     scope = models.IntegerField(db_default=0, help_text="whose blobs and nodes: a Scope, 0 for no team")
+    purpose = models.TextField(blank=True, help_text="empty: a client's own; replay and selftest are no usage")
+    replay_of = models.UUIDField(null=True, help_text="the request this one repeats")
 
     class Meta:
         managed = True
@@ -107,6 +109,15 @@ class ResponseLog(models.Model):
     output_tokens = models.BigIntegerField(null=True)
     cache_read_tokens = models.BigIntegerField(null=True)
     cache_write_tokens = models.BigIntegerField(null=True)
+    cache_write_1h_tokens = models.BigIntegerField(null=True, help_text="of those written, kept for an hour")
+    thinking_tokens = models.BigIntegerField(null=True, help_text="of the output, what was thought and not said")
+    server_tools = models.JSONField(null=True, help_text="calls of the provider's own tools, by name")
+    service_tier = models.TextField(null=True)
+    speed = models.TextField(null=True)
+    inference_geo = models.TextField(null=True)
+    cost_usd = models.DecimalField(max_digits=18, decimal_places=9, null=True, help_text="derived; NULL: not known")
+    cost_note = models.TextField(blank=True, help_text="why the cost is not known, or what it is worth")
+    price = models.BigIntegerField(null=True, db_column="price_id", help_text="the row of the price table it is by")
     upstream_request_id = models.TextField(null=True)
     organization_id = models.TextField(null=True)
     error_type = models.TextField(null=True)
@@ -142,6 +153,7 @@ class ChunkTiming(models.Model):
     count = models.IntegerField()
     first_at = models.DateTimeField(help_text="when the first chunk arrived")
     packed = models.BinaryField()
+    held = models.BinaryField(null=True, help_text="where the client was slow to take a chunk; see timings.py")
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -22,7 +22,8 @@ decode_progress = msgspec.msgpack.Decoder(Progress).decode
 @dataclass(slots=True)
 class Recorded:
     """Everything observed of one exchange. `body` is None when it was not kept; `times` and `sizes` are the answer's
-    chunks: microseconds since the admission, and bytes."""
+    chunks: microseconds since the admission, and bytes. `held` are those the client was slow to take: when each came
+    and for how long."""
 
     exchange_id: bytes
     admission: Admission
@@ -34,6 +35,7 @@ class Recorded:
     times: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     translated: Translated | None = None
+    held: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Incomplete(ValueError):
@@ -86,6 +88,7 @@ def take_in(recorded: Recorded, progress: Progress, blob: bytes, answer: list[by
         recorded.sizes += sizes
         recorded.times += [at_us for at_us, _ in progress.chunks]
     recorded.patches += progress.patches
+    recorded.held += progress.held
     recorded.head = progress.head or recorded.head
     recorded.end = progress.end or recorded.end
     recorded.translated = progress.translated or recorded.translated

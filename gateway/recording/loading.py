@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import psycopg
 import structlog
 
+from gateway.history.prices import PriceShelf
 from gateway.history.tree_writer import StalePlans
 from gateway.history.writer import ExchangeRows, HistoryWriter
 from gateway.recording.assemble import assemble, pack_frames, read_frames
@@ -97,10 +98,12 @@ class BatchStore:
         self._builder = builder
         self._writer = HistoryWriter(connection)
         self._suspects = suspects
+        self._prices = PriceShelf()
 
     def store(self, batch: Sequence[Finished]) -> None:
         """Settle every exchange of the batch, or make it a suspect. Raises DatabaseAway."""
         known = guarded(partial(self._known, batch))
+        self._builder.prices = guarded(partial(self._prices.current, self._connection))
         fresh = []
         for item in batch:
             if item.id in known:

@@ -283,6 +283,17 @@ class Exchange:
         except Exception:
             self._fault("chunk")
 
+    def held(self, since: float, seconds: float) -> None:
+        """The client took no bytes for so long, from this monotonic time on."""
+        try:
+            if armed:
+                hit("held")
+            if not self._finished:
+                self._delta.held.append((int(since * 1e6) - self._began // 1000, int(seconds * 1e6)))
+                self.mark()
+        except Exception:
+            self._fault("held")
+
     def finish(self, outcome: Outcome, error: str | None = None) -> None:
         """How it ended. Only the first call counts."""
         if self._finished:

@@ -34,6 +34,10 @@ class Admission(msgspec.Struct, array_like=True, frozen=True):
     requested_model: str | None = None
     routed_model: str | None = None
     is_streaming: bool | None = None
+    purpose: str = ""
+    """Empty: a client's own request. `replay` and `selftest` are ours, and no usage."""
+    replay_of: bytes = b""
+    """The id of the exchange whose bytes these are again."""
 
 
 class BodyPatch(msgspec.Struct, array_like=True, frozen=True):
@@ -102,3 +106,5 @@ class Progress(msgspec.Struct, omit_defaults=True, frozen=True):
     """(at_us, size) of each chunk of the answer's body, as it arrived."""
     end: End | None = None
     translated: Translated | None = None
+    held: list[tuple[int, int]] = []
+    """(at_us, microseconds) of each chunk that the client was slow to take, by the chunk's arrival."""

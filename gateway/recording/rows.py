@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialects.accumulate import accumulate, token_counts
+from gateway.dialects.accumulate import accumulate, meter
 from gateway.dialects.accumulated import Accumulated
 from gateway.dialects.client_headers import (
     ClientFacts,
@@ -24,30 +24,22 @@ from gateway.dialects.client_headers import (
     upstream_request_id,
 )
 from gateway.dialects.content import decode_body
-from gateway.dialects.names import Dialect, Outcome
+from gateway.dialects.metered import Metered
+from gateway.dialects.names import BROKEN, Dialect, Outcome
 from gateway.dialects.request_facts import RequestFacts, read_facts
-from gateway.dialects.tokens import TokenCounts
 from gateway.history import timings
 from gateway.history.partitions import month_of
 from gateway.history.planning import Planner
 from gateway.history.store import Patch, put_reply, put_request, put_response
 from gateway.history.writer import ExchangeRows
+from gateway.pricing.cost import cost_of
+from gateway.pricing.price_book import PriceBook
 from gateway.recording.assemble import Recorded
 from gateway.recording.records import Attempt, HeaderPairs
 from gateway.recording.text import INDEXED_BOUND, clean, clean_or_none
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 LARGEST_INTEGER = 2**63 - 1
-BROKEN = frozenset(
-    (
-        Outcome.CLIENT_DISCONNECTED,
-        Outcome.CLIENT_STALLED,
-        Outcome.UPSTREAM_ABORTED,
-        Outcome.UPSTREAM_STALLED,
-        Outcome.INTERRUPTED,
-        Outcome.INTERRUPTED_DRAIN,
-    )
-)
 
 
 @dataclass(slots=True)
@@ -80,9 +72,11 @@ class Reading:
 class RowBuilder:
     """`tag_headers` are lower-case names of request headers that are kept as tags."""
 
-    def __init__(self, tag_headers: Sequence[str] = ()) -> None:
+    def __init__(self, tag_headers: Sequence[str] = (), prices: PriceBook | None = None) -> None:
         self._tag_headers = frozenset(tag_headers)
         self._planner = Planner()
+        self.prices = prices or PriceBook(())
+        """What costs are computed by; whoever builds for long keeps it up to date."""
 
     def build(self, recorded: Recorded) -> ExchangeRows:
         """All rows of one exchange. Raises ValueError when its records make no sense."""
@@ -96,7 +90,10 @@ class RowBuilder:
             team=team,
             additions=plan.additions,
             request=(*request_row(reading, team, self._tags(recorded.admission.headers)), *request.leaves),
-            response=(*response_row(reading), put_reply(plan, answer_dialect(recorded), reading.answer.message)),
+            response=(
+                *response_row(reading, self.prices),
+                put_reply(plan, answer_dialect(recorded), reading.answer.message),
+            ),
             headers=(reading.id, pairs(recorded.admission.headers), pairs(reading.answer_headers)),
             timing=timing_row(reading),
             rate_limits=rate_limit_rows(reading),
@@ -192,13 +189,16 @@ def request_row(reading: Reading, team: str, tags: dict[str, str]) -> tuple[Any,
         tags,
         admission.body_bytes if recorded.body is None else len(recorded.body),
         capture(recorded),
+        admission.purpose,
+        uuid.UUID(bytes=admission.replay_of) if admission.replay_of else None,
     )
 
 
-def response_row(reading: Reading) -> tuple[Any, ...]:
+def response_row(reading: Reading, prices: PriceBook) -> tuple[Any, ...]:
     recorded, answer, headers = reading.recorded, reading.answer, reading.answer_headers
     end = recorded.end
-    counts = counted(reading)
+    usage = meter(answer_dialect(recorded), answer.usage, answer.message)
+    counts = usage.tokens
     broken = reading.outcome in BROKEN
     return (
         reading.id,
@@ -221,8 +221,24 @@ def response_row(reading: Reading) -> tuple[Any, ...]:
         clean_or_none(end.error) if broken else None,
         [clean(warning, INDEXED_BOUND) for warning in reading.warnings],
         [attempt_object(attempt) for attempt in end.attempts],
+        counts.cache_write_1h_tokens,
+        counts.thinking_tokens,
+        dict(usage.server_tools) or None,
+        named(usage.service_tier),
+        named(usage.speed),
+        named(usage.inference_geo),
+        *cost_columns(reading, usage, prices),
         translation_object(recorded),
     )
+
+
+def cost_columns(reading: Reading, usage: Metered, prices: PriceBook) -> tuple[Any, ...]:
+    """Cost, note and price."""
+    admission = reading.recorded.admission
+    model = reading.answer.model or admission.routed_model or admission.requested_model
+    broken = reading.outcome in BROKEN
+    cost = cost_of(usage, model, admission.provider, reading.started_at, prices, broken=broken)
+    return (cost.usd, clean(cost.note, INDEXED_BOUND), cost.price_id)
 
 
 def timing_row(reading: Reading) -> tuple[Any, ...] | None:
@@ -230,7 +246,8 @@ def timing_row(reading: Reading) -> tuple[Any, ...] | None:
     if not recorded.times:
         return None
     first_at = reading.started_at + datetime.timedelta(microseconds=recorded.times[0])
-    return (reading.id, len(recorded.times), first_at, timings.pack(recorded.times, recorded.sizes))
+    held = timings.pack_held(recorded.held) if recorded.held else None
+    return (reading.id, len(recorded.times), first_at, timings.pack(recorded.times, recorded.sizes), held)
 
 
 def rate_limit_rows(reading: Reading) -> list[tuple[Any, ...]]:
@@ -242,10 +259,6 @@ def rate_limit_rows(reading: Reading) -> list[tuple[Any, ...]]:
     sampled_at = reading.started_at + datetime.timedelta(microseconds=head.at_us)
     samples = {clean(name, INDEXED_BOUND): clean(value) for name, value in rate_limits(head.headers)}
     return [(reading.id, name, value, organization, sampled_at) for name, value in samples.items()]
-
-
-def counted(reading: Reading) -> TokenCounts:
-    return token_counts(answer_dialect(reading.recorded), reading.answer.usage)
 
 
 def is_streaming(reading: Reading) -> bool | None:

@@ -73,13 +73,14 @@ class Owner(Protocol):
 class Delta:
     """What became known of one exchange since its last frame. Bytes by reference; `size` is their sum."""
 
-    __slots__ = ("body", "chunks", "end", "head", "owner", "patches", "size", "times", "translated")
+    __slots__ = ("body", "chunks", "end", "head", "held", "owner", "patches", "size", "times", "translated")
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
         self.body: bytes | None = None
         self.patches: list[BodyPatch] = []
         self.head: ResponseHead | None = None
+        self.held: list[tuple[int, int]] = []
         self.chunks: list[bytes] = []
         self.times: list[int] = []
         self.end: End | None = None
@@ -103,7 +104,8 @@ class Delta:
             self.end = msgspec.structs.replace(self.end, capture=lost)
 
     def is_empty(self) -> bool:
-        return not (self.chunks or self.end or self.head or self.patches or self.translated) and self.body is None
+        told = self.chunks or self.end or self.head or self.patches or self.held or self.translated
+        return not told and self.body is None
 
     def frame(self, seed: int) -> list[bytes]:
         """The buffers of its frame. Small ones are joined, large ones go to the kernel where they lie."""
@@ -115,6 +117,7 @@ class Delta:
             chunks=list(zip(self.times, map(len, self.chunks), strict=True)),
             end=self.end,
             translated=self.translated,
+            held=self.held,
         )
         if len(parts) > 1 and self.size <= JOINED_BYTES:
             parts = [b"".join(parts)]

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.dialects.answer import NO_USAGE, Usage
-from gateway.dialects.json_values import JSONObject, object_or_none
-from gateway.dialects.tokens import TokenCounts, count
+from gateway.dialects.json_values import JSONObject, object_or_none, objects_of, text_or_none
+from gateway.dialects.metered import Metered, Pass, calls_of, one_pass
+from gateway.dialects.tokens import TokenCounts, count, total
 
 
 def token_counts(usage: JSONObject | None) -> TokenCounts:
-    """Counts from a `usage` object. Its `input_tokens` exclude the cache already."""
+    """Counts from a `usage` object, or one of its `iterations`. Its `input_tokens` exclude the cache already."""
+    written = object_or_none(usage.get("cache_creation")) if usage else None
     return TokenCounts(
         input_tokens=count(usage, "input_tokens"),
         output_tokens=count(usage, "output_tokens"),
         cache_read_tokens=count(usage, "cache_read_input_tokens"),
-        cache_write_tokens=_cache_writes(usage),
+        cache_write_tokens=_cache_writes(usage, written),
+        cache_write_1h_tokens=count(written, "ephemeral_1h_input_tokens"),
+        thinking_tokens=count(object_or_none(usage.get("output_tokens_details")) if usage else None, "thinking_tokens"),
     )
 
 
-def _cache_writes(usage: JSONObject | None) -> int | None:
+def meter(usage: JSONObject | None, message: JSONObject | None) -> Metered:
+    """Everything that is billed. With several iterations the counts beside them leave some out (a compaction, an
+    adviser), so that the iterations are what is summed."""
+    if usage is None:
+        return Metered()
+    return Metered(
+        passes=_passes(usage),
+        server_tools=calls_of(object_or_none(usage.get("server_tool_use"))),
+        service_tier=text_or_none(usage.get("service_tier")),
+        speed=text_or_none(usage.get("speed")),
+        inference_geo=text_or_none(usage.get("inference_geo")),
+    )
+
+
+def _passes(usage: JSONObject) -> tuple[Pass, ...]:
+    iterations = [
+        Pass(tokens, text_or_none(iteration.get("model")))
+        for iteration in objects_of(usage.get("iterations"))
+        if (tokens := token_counts(iteration)) != TokenCounts()
+    ]
+    return tuple(iterations) if len(iterations) > 1 else one_pass(token_counts(usage))
+
+
+def _cache_writes(usage: JSONObject | None, parts: JSONObject | None) -> int | None:
     """The total, or, where only the parts by lifetime are given, their sum."""
-    total = count(usage, "cache_creation_input_tokens")
-    parts: Any = object_or_none(usage.get("cache_creation")) if usage else None
-    if total is not None or not parts:
-        return total
-    known = [value for key in parts if (value := count(parts, key)) is not None]
-    return sum(known) if known else None
+    said = count(usage, "cache_creation_input_tokens")
+    return said if said is not None or not parts else total(*(count(parts, key) for key in parts))
 
 
 def read_usage(usage: JSONObject | None) -> Usage:
@@ -40,7 +61,7 @@ def read_usage(usage: JSONObject | None) -> Usage:
         output_tokens=counts.output_tokens,
         cache_read_tokens=counts.cache_read_tokens,
         cache_write_tokens=counts.cache_write_tokens,
-        reasoning_tokens=count(object_or_none(usage.get("output_tokens_details")), "thinking_tokens"),
+        reasoning_tokens=counts.thinking_tokens,
         service_tier=tier if isinstance(tier, str) else "",
     )
 

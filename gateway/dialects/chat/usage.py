@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 from gateway.dialects.answer import NO_USAGE, Usage
-from gateway.dialects.json_values import JSONObject, object_or_none
+from gateway.dialects.json_values import JSONObject, object_or_none, text_or_none
+from gateway.dialects.metered import Metered, one_pass
 from gateway.dialects.tokens import TokenCounts, count, uncached
 
 
 def token_counts(usage: JSONObject | None) -> TokenCounts:
     """Counts from a `usage` object. Its `prompt_tokens` include what the cache gave and took; `total_tokens` is not
     looked at, because it counts the prompt again. DeepSeek says the cache's share under a name of its own."""
-    details = object_or_none(usage.get("prompt_tokens_details")) if usage else None
+    details = _details(usage, "prompt_tokens_details")
     cache_read = count(details, "cached_tokens")
     if cache_read is None:
         cache_read = count(usage, "prompt_cache_hit_tokens")
     cache_write = count(details, "cache_write_tokens")
     return TokenCounts(
         input_tokens=uncached(count(usage, "prompt_tokens"), cache_read, cache_write),
-        output_tokens=count(usage, "completion_tokens"),
+        output_tokens=_output(usage),
         cache_read_tokens=cache_read,
         cache_write_tokens=cache_write,
+        thinking_tokens=count(_details(usage, "completion_tokens_details"), "reasoning_tokens"),
     )
+
+
+def meter(usage: JSONObject | None, message: JSONObject | None) -> Metered:
+    """Everything that is billed. The tier stands in the completion beside it."""
+    details = [_details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")]
+    return Metered(
+        passes=one_pass(token_counts(usage)),
+        service_tier=text_or_none(message.get("service_tier")) if message else None,
+        other_media=any(count(part, "audio_tokens") for part in details),
+    )
+
+
+def _output(usage: JSONObject | None) -> int | None:
+    """What was written; nothing, where the prompt is said to be all there was, as with embeddings."""
+    said, prompt = count(usage, "completion_tokens"), count(usage, "prompt_tokens")
+    return 0 if said is None and prompt is not None and prompt == count(usage, "total_tokens") else said
+
+
+def _details(usage: JSONObject | None, name: str) -> JSONObject | None:
+    return object_or_none(usage.get(name)) if usage else None
 
 
 def read_usage(usage: JSONObject | None, service_tier: str | None = None) -> Usage:
@@ -33,7 +55,7 @@ def read_usage(usage: JSONObject | None, service_tier: str | None = None) -> Usa
         output_tokens=counts.output_tokens,
         cache_read_tokens=counts.cache_read_tokens,
         cache_write_tokens=counts.cache_write_tokens,
-        reasoning_tokens=count(object_or_none(usage.get("completion_tokens_details")), "reasoning_tokens"),
+        reasoning_tokens=counts.thinking_tokens,
         service_tier=service_tier or "",
     )
 

@@ -11,6 +11,7 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from gateway.history.prices import read_book
 from gateway.models import DeadLetter
 from gateway.recording.deadletters import discard, read_letter, replay, waiting
 from gateway.recording.rows import RowBuilder
@@ -70,7 +71,7 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(shown, indent=2))
 
     def _replay(self, ids: list[uuid.UUID]) -> None:
-        builder = RowBuilder(settings.TURNLOG.tag_headers)
+        builder = RowBuilder(settings.TURNLOG.tag_headers, read_book())
         failed = 0
         for number, exchange_id in enumerate(ids, 1):
             error = replay(exchange_id, builder)

@@ -25,10 +25,17 @@ COLUMNS = (
     ("outcome", 19),
     ("stop_reason", 11),
     ("duration_ms", 9),
+    ("cost_usd", 11),
     ("response_bytes", 9),
     ("path", 24),
 )
-TITLES = {"started_at": "started (UTC)", "status_code": "status", "duration_ms": "ms", "response_bytes": "bytes"}
+TITLES = {
+    "started_at": "started (UTC)",
+    "status_code": "status",
+    "duration_ms": "ms",
+    "cost_usd": "USD",
+    "response_bytes": "bytes",
+}
 FOLLOW_SECONDS = 0.5
 FOLLOW_LIMIT = 200
 PROGRESS_SECONDS = 1.0

@@ -16,8 +16,8 @@ from django.test.utils import CaptureQueriesContext
 from gateway.admin.request_filter import RequestFilter
 from gateway.admin.request_list import COLUMNS, ROWS_SHOWN, choices, counted, read_page
 from gateway.dialects.names import Outcome
+from gateway.history.id_times import first_id_at
 from gateway.history.partitions import ensure_partitions
-from gateway.history.queries import first_id_at
 from gateway.models import Member, RequestLog, ResponseLog, Team
 from tests.exchanges import Sample, keep, keep_one, message_stream, new_id
 

@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.accumulate import accumulate, token_counts
+from gateway.dialects.accumulate import accumulate, meter
 from gateway.dialects.accumulated import Accumulated, StreamFold
 from gateway.dialects.anthropic.stream import MessageFold
 from gateway.dialects.chat.stream import CompletionFold
@@ -20,7 +20,6 @@ from gateway.dialects.json_values import write_json
 from gateway.dialects.names import Dialect
 from gateway.dialects.responses.stream import ResponseFold
 from gateway.dialects.sse import ServerSentEvent
-from gateway.dialects.tokens import TokenCounts
 from tests.gateway.dialects.streams import SSE, chunks, named, read_json
 from tests.transcripts.captured import Exchange, exchange, exchanges
 
@@ -69,7 +68,10 @@ def test_captured_answers(captured: Exchange) -> None:
         return
     stop_reason, *counts = EXPECTED[captured.name]
     assert answer.stop_reason == stop_reason
-    assert token_counts(captured.dialect, answer.usage) == TokenCounts(*counts)
+    tokens = meter(captured.dialect, answer.usage).tokens
+    assert (tokens.input_tokens, tokens.output_tokens, tokens.cache_read_tokens, tokens.cache_write_tokens) == tuple(
+        counts
+    )
     assert answer.complete is (stop_reason is not None)
     assert answer.model == ("gpt-5.5" if captured.dialect is Dialect.RESPONSES else "claude-opus-5-5")
 

@@ -1,4 +1,4 @@
-"""Usage objects into tokens by kind. Unknown is never zero."""
+"""Metered objects into tokens by kind. Unknown is never zero."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.accumulate import token_counts
+from gateway.dialects.accumulate import meter
 from gateway.dialects.names import Dialect
 from gateway.dialects.tokens import TokenCounts
 
@@ -23,7 +23,7 @@ CASES: dict[str, tuple[Dialect, Any, TokenCounts]] = {
     "cache writes given only by lifetime": (
         A,
         {"cache_creation": {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 3}},
-        TokenCounts(cache_write_tokens=5),
+        TokenCounts(cache_write_tokens=5, cache_write_1h_tokens=3),
     ),
     "the total of cache writes wins over its parts": (
         A,
@@ -49,7 +49,7 @@ CASES: dict[str, tuple[Dialect, Any, TokenCounts]] = {
     ),
     "Chat without details": (C, {"prompt_tokens": 9, "completion_tokens": 3}, TokenCounts(9, 3)),
     "the total is not taken for the output": (C, {"total_tokens": 12}, TokenCounts()),
-    "embeddings": (Dialect.OPENAI, {"prompt_tokens": 5, "total_tokens": 5}, TokenCounts(5)),
+    "embeddings": (Dialect.OPENAI, {"prompt_tokens": 5, "total_tokens": 5}, TokenCounts(5, 0)),
     "never below zero": (
         C,
         {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 60}},
@@ -82,7 +82,7 @@ CASES: dict[str, tuple[Dialect, Any, TokenCounts]] = {
 
 @pytest.mark.parametrize(("dialect", "usage", "expected"), CASES.values(), ids=CASES)
 def test_counts(dialect: Dialect, usage: Any, expected: TokenCounts) -> None:
-    assert token_counts(dialect, usage) == expected
+    assert meter(dialect, usage).tokens == expected
 
 
 counts = st.integers(0, 10**9)
@@ -98,4 +98,4 @@ def test_the_parts_add_up_to_the_prompt_in_every_dialect(uncached: int, read: in
         R: {"input_tokens": prompt, "input_tokens_details": details},
     }
     for dialect, usage in usages.items():
-        assert token_counts(dialect, usage) == TokenCounts(uncached, None, read, write)
+        assert meter(dialect, usage).tokens == TokenCounts(uncached, None, read, write)

@@ -137,11 +137,21 @@ def test_what_was_observed_is_in_the_columns(spool_dir: Path, load: Load) -> Non
             "output_tokens": 5,
             "cache_read_tokens": 70,
             "cache_write_tokens": None,
+            "cache_write_1h_tokens": None,
+            "thinking_tokens": None,
         },
+        "cost_usd": "0.000126",
+        "cost_note": "",
+        "purpose": "",
         "capture": "full",
         "parse_warnings": [],
     }
     assert {key: shown[key] for key in expected} == expected
+    assert [(line["kind"], line["usd"]) for line in shown["cost_lines"]] == [
+        ("input", "0.000012"),
+        ("cache_read", "0.000014"),
+        ("output", "0.000100"),
+    ]
     assert [timing["byteSize"] for timing in shown["chunk_timings"]] == [len(chunk) for chunk in answer]
     assert shown["message"]["content"] == [{"type": "text", "text": "hello"}]
     assert shown["request_headers"][0][0] == "Authorization"

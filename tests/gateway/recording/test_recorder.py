@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from gateway.recording.series import is_alive, list_segments, list_series
 from gateway.recording.series_tail import SeriesTail
 from tests.gateway.recording.recording import CANARY, admission, eventually, make_recorder, new_id, record
 
-HOOKS = ["request_body", "patch", "attempt", "response_head", "chunk", "finish", "take"]
+HOOKS = ["request_body", "patch", "attempt", "response_head", "chunk", "held", "finish", "take"]
 
 
 def read_spool(spool_dir: Path) -> dict[bytes, Recorded]:
@@ -130,6 +131,7 @@ async def test_a_fault_in_a_hook_costs_the_record_and_not_the_exchange(spool_dir
         exchange.attempt(Attempt("anthropic", "https://api.example", 1))
         exchange.response_head(200, [])
         exchange.chunk(b"chunk")
+        exchange.held(time.monotonic(), 0.5)
         exchange.finish(Outcome.COMPLETED)
         recorder.flush()
     assert recorder.in_flight == 0
@@ -139,6 +141,20 @@ async def test_a_fault_in_a_hook_costs_the_record_and_not_the_exchange(spool_dir
     [recorded] = read_spool(spool_dir).values()
     assert recorded.end.outcome == "completed"
     assert recorded.end.capture == ("full" if hook == "take" else "recorder_fault")
+
+
+async def test_what_the_client_was_slow_to_take_is_kept_with_its_time(spool_dir: Path) -> None:
+    recorder = make_recorder(spool_dir)
+    await recorder.start()
+    exchange = record(recorder, finish=False)
+    since = time.monotonic()
+    exchange.held(since, 0.25)
+    exchange.finish(Outcome.COMPLETED)
+    await recorder.stop()
+    [recorded] = read_spool(spool_dir).values()
+    [(at_us, length_us)] = recorded.held
+    assert recorded.times[-1] <= at_us <= recorded.end.at_us
+    assert length_us == 250_000
 
 
 def test_every_hook_of_the_exchange_has_a_failpoint() -> None:

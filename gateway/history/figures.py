@@ -1,0 +1,130 @@
+"""Numbers for pages and commands, out of the sums by hour and day: no turn is read for them."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from gateway.history.latency import percentile
+from gateway.history.rollups import DIMENSIONS, SUM_COLUMNS
+
+TIME = "time"
+"""The name of the hour or day among what is told apart."""
+GROUPS = (TIME, *DIMENSIONS)
+SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+HISTOGRAMS = ("duration", "first_byte")
+HOURS = ("gateway_rolluphour", "hour", "hour >= %(since)s AND hour < %(until)s")
+DAYS = ("gateway_rollupday", "day", "zone = %(zone)s AND day >= %(since)s AND day < %(until)s")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Hours from `since` until before `until`, datetimes; or days of a time zone likewise, dates."""
+
+    since: datetime.datetime | datetime.date
+    until: datetime.datetime | datetime.date
+    zone: str | None = None
+
+
+@dataclass(slots=True)
+class Figures:
+    """The sums of one group. `counts` are latencies by name and bucket."""
+
+    group: dict[str, Any]
+    sums: dict[str, Any]
+    counts: dict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
+
+    def latency(self, name: str, share: float) -> float | None:
+        """Milliseconds; `name` is `duration` or `first_byte`."""
+        return percentile(self.counts[name], share)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Over all streams whose pace is known."""
+        tokens, milliseconds = self.sums["streamed_tokens"], self.sums["streaming_ms"]
+        return tokens * 1_000 / milliseconds if tokens and milliseconds else None
+
+    def values(self) -> dict[str, Any]:
+        """The sums, percentiles in milliseconds, and the pace."""
+        found = dict(self.sums)
+        for name in HISTOGRAMS:
+            for label, share in SHARES.items():
+                value = self.latency(name, share)
+                found[f"{name}_{label}_ms"] = None if value is None else round(value, 1)
+        pace = self.tokens_per_second
+        return found | {"tokens_per_second": None if pace is None else round(pace, 1)}
+
+
+def read_figures(
+    span: Span,
+    group: Sequence[str] = (),
+    *,
+    teams: Iterable[str] | None = None,
+    only: Mapping[str, str] | None = None,
+) -> list[Figures]:
+    """One for each combination of what `group` names (of GROUPS). `teams`: only of these; None: of all. `only`: the
+    value a dimension must have. Raises KeyError for a name there is not."""
+    table, column, where = HOURS if span.zone is None else DAYS
+    names = [column if name == TIME else GROUPS[GROUPS.index(name)] for name in checked(group)]
+    values: dict[str, Any] = {"since": span.since, "until": span.until, "zone": span.zone}
+    for name in checked((only or {}).keys()):
+        where += f" AND {name} = %(only_{name})s"
+        values[f"only_{name}"] = (only or {})[name]
+    if teams is not None:
+        where += " AND team = ANY(%(teams)s)"
+        values["teams"] = sorted(teams)
+    picked = f"FROM {table} WHERE {where}"
+    found = {key: Figures(dict(zip(group, key, strict=True)), sums) for key, sums in read_sums(names, picked, values)}
+    for name in HISTOGRAMS:
+        for key, bucket, number in read_counts(names, name, picked, values):
+            found[key].counts[name][bucket] = number
+    return list(found.values())
+
+
+def checked(names: Iterable[str]) -> list[str]:
+    wanted = list(names)
+    for name in wanted:
+        if name not in GROUPS:
+            raise KeyError(name)
+    return wanted
+
+
+def read_sums(
+    names: list[str], picked: str, values: dict[str, Any]
+) -> Iterable[tuple[tuple[Any, ...], dict[str, Any]]]:
+    sums = ", ".join(f"sum({column}) AS {column}" for column in SUM_COLUMNS)
+    by = f"GROUP BY {', '.join(names)} ORDER BY {', '.join(names)}" if names else "HAVING count(*) > 0"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join([*names, sums])} {picked} {by}", values)
+        for row in cursor.fetchall():
+            whole = [as_number(name, value) for name, value in zip(SUM_COLUMNS, row[len(names) :], strict=True)]
+            yield row[: len(names)], dict(zip(SUM_COLUMNS, whole, strict=True))
+
+
+def read_counts(
+    names: list[str], histogram: str, picked: str, values: dict[str, Any]
+) -> Iterable[tuple[tuple[Any, ...], int, int]]:
+    table, _, where = picked.partition(" WHERE ")
+    spread = f"{table}, unnest({histogram}_buckets, {histogram}_counts) AS each (bucket, number) WHERE {where}"
+    by = ", ".join([*names, "bucket"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {by}, sum(number) {spread} GROUP BY {by}", values)
+        for *key, bucket, number in cursor.fetchall():
+            yield tuple(key), bucket, int(number)
+
+
+def as_number(name: str, value: Any) -> Any:
+    """PostgreSQL sums big integers as numerics."""
+    return value if value is None or name in ("cost_usd", "streaming_ms") else int(value)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: money as text, exactly."""
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    return value if value is None or isinstance(value, int | float | str) else f"{value:f}"
