@@ -17,10 +17,21 @@ from gateway.api.refusals import Refusal, check_room, read_or_refuse, render, un
 from gateway.api.replies import RelayedReply, Reply
 from gateway.api.request import GatewayRequest, HeaderPair
 from gateway.api.streaming import ExchangeStream
+from gateway.api.translating import plan, translated_headers, translated_record, translated_reply
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Outcome
 from gateway.dialects.request_facts import Envelope, read_envelope, replace_model
-from gateway.policy.access import Admitted, Denied, Presented, Treatment, admit, read_credentials, treat_credentials
+from gateway.dialects.translation import Translation
+from gateway.policy.access import (
+    Admitted,
+    Denied,
+    Presented,
+    Replace,
+    Treatment,
+    admit,
+    read_credentials,
+    treat_credentials,
+)
 from gateway.policy.routing import Destination, Untranslatable, choose_destination
 from gateway.policy.snapshot import ProviderEntry, Snapshot
 from gateway.recording.recorder import CaptureUnavailable, Exchange
@@ -44,6 +55,7 @@ class Facts:
     admitted: Admitted | None = None
     envelope: Envelope = NO_ENVELOPE
     destination: Destination | None = None
+    translation: Translation | None = None
     body: bytes = b""
     """Empty once it was handed over: nothing of ours may hold it while the answer streams."""
     body_bytes: int = 0
@@ -63,7 +75,7 @@ async def relay(request: GatewayRequest) -> Reply:
     facts.body = b""
     request.facts = facts
     request.watch()
-    reply = await forward(request, stream, facts.destination.provider, treatment, body)
+    reply = await forward(request, stream, facts.destination.provider, treatment, body, facts.translation)
     request.sent_on()
     return reply
 
@@ -88,6 +100,9 @@ async def decide(request: GatewayRequest, facts: Facts) -> Treatment:
             "between them is not supported yet. Ask for another model, or call that provider's API.",
         )
     facts.destination = destination
+    facts.translation = plan(request, facts.body, destination)
+    if facts.translation is not None:
+        return Replace(None)  # a credential of the caller's never crosses dialects: the provider's own goes along
     treatment = treat_credentials(snapshot, facts.admitted, facts.presented, destination.provider)
     if isinstance(treatment, Denied):
         raise Refusal(ErrorKind.AUTHENTICATION, treatment.message)
@@ -166,6 +181,8 @@ def observe_own(exchange: Exchange, reply: Reply) -> None:
 def prepare_body(exchange: Exchange, facts: Facts) -> bytes:
     """Record the body as it came; return it as it goes out, with the model's bytes replaced where the route says so."""
     exchange.request_body(facts.body)
+    if facts.translation is not None:
+        return facts.translation.encoded.body
     model = facts.destination.model if facts.destination else None
     if model is None:
         return facts.body
@@ -176,14 +193,27 @@ def prepare_body(exchange: Exchange, facts: Facts) -> bytes:
 
 
 async def forward(
-    request: GatewayRequest, stream: ExchangeStream, provider: ProviderEntry, treatment: Treatment, body: bytes
+    request: GatewayRequest,
+    stream: ExchangeStream,
+    provider: ProviderEntry,
+    treatment: Treatment,
+    body: bytes,
+    translation: Translation | None,
 ) -> Reply:
     """Send it to the provider and return the beginning of its answer."""
     exchange = stream.exchange
-    headers = outbound_headers(request.pairs, host=host_of(provider.address), treatment=treatment, body_bytes=len(body))
+    host = host_of(provider.address)
+    if translation is None:
+        target = request.target
+        headers = outbound_headers(request.pairs, host=host, treatment=treatment, body_bytes=len(body))
+    else:
+        target = translation.encoded.path
+        headers = translated_headers(request, translation, provider, host)
+        record = translated_record(request, translation)
+        exchange.translated(record)
     began = exchange.elapsed_us()
     try:
-        response = await request.runtime.upstream.send(request.method, provider.address, request.target, headers, body)
+        response = await request.runtime.upstream.send(request.method, provider.address, target, headers, body)
     except UpstreamFailure as failure:
         return failed(request, stream, provider, began, failure)
     wire = response.extensions.get("wire")
@@ -192,6 +222,8 @@ async def forward(
     exchange.attempt(Attempt(provider.name, provider.address, began, connected, exchange.elapsed_us(), status))
     raw = response.headers.raw
     exchange.response_head(status, raw)
+    if translation is not None:
+        return await translated_reply(request, stream, response, translation, record)
     stream.attach(response, events=is_plain_event_stream(raw))
     return RelayedReply(status, inbound_headers(raw), stream)
 

@@ -6,7 +6,7 @@ escapes `__anext__` but the end and a cancellation: once an answer has begun nob
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Self
 
 from gateway.api.failure_log import log_failed_forward
@@ -29,8 +29,8 @@ class ExchangeStream:
     which the client was last given bytes that it has not taken yet; 0.0: it has taken them."""
 
     __slots__ = (
-        "_chunks", "_closed", "_events", "_outcome", "_problem", "_response", "_tail", "broken", "exchange", "request",
-        "sending_since",
+        "_chunks", "_closed", "_events", "_response", "_tail", "broken", "exchange", "on_close", "outcome", "problem",
+        "request", "sending_since",
     )  # fmt: skip
 
     def __init__(self, request: GatewayRequest, exchange: Exchange) -> None:
@@ -42,8 +42,9 @@ class ExchangeStream:
         self._chunks: AsyncIterator[bytes] | None = None
         self._events = False
         self._tail = b""
-        self._outcome: Outcome | None = None
-        self._problem: str | None = None
+        self.outcome: Outcome | None = None
+        self.problem: str | None = None
+        self.on_close: Callable[[], None] | None = None
         self._closed = False
         request.runtime.streams.add(self)
 
@@ -55,14 +56,14 @@ class ExchangeStream:
 
     def conclude(self, outcome: Outcome, problem: str | None = None) -> None:
         """Say how it ended; the first to say so is right."""
-        if self._outcome is None:
-            self._outcome, self._problem = outcome, problem
+        if self.outcome is None:
+            self.outcome, self.problem = outcome, problem
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._outcome is not None or self._chunks is None:
+        if self.outcome is not None or self._chunks is None:
             raise StopAsyncIteration
         try:
             chunk = await self._chunks.__anext__()
@@ -108,10 +109,12 @@ class ExchangeStream:
             return
         self._closed = True
         self.request.runtime.streams.discard(self)
+        if self.on_close is not None:
+            self.on_close()
         self.conclude(self._outcome_of_interruption())
         if self._response is not None:
             self._response.stream.abort()  # type: ignore[union-attr]
-        self.exchange.finish(self._outcome or Outcome.INTERRUPTED, self._problem)
+        self.exchange.finish(self.outcome or Outcome.INTERRUPTED, self.problem)
 
     def _outcome_of_interruption(self) -> Outcome:
         if self.request.client_gone:

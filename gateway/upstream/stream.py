@@ -68,6 +68,12 @@ class WireStream(httpx.AsyncByteStream):
         """The whole message has arrived and was read: nothing but the end is left."""
         return self._is_complete and not self._chunks
 
+    def nudge(self) -> None:
+        """Give a reader that waits an empty chunk, so that it can look at its clock."""
+        if self._waiter is not None and not self._waiter.done():
+            self._chunks.append(b"")
+            self._wake()
+
     def abort(self) -> None:
         """Close the connection at once unless the message was complete. May be called any number of times."""
         if self._connection is not None:

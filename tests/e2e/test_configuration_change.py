@@ -123,10 +123,10 @@ def test_a_changed_model_is_recorded_with_the_bytes_it_replaced(
 
 
 def test_a_route_to_the_other_api_is_501(own_web: WebProcess, provider: FakeProvider) -> None:
-    config(own_web, "routes:\n- {match: gpt-x, provider: openai}\n")
+    config(own_web, "routes:\n- {match: embed-x, provider: anthropic}\n")
 
     def refused() -> bool:
-        answer = ask(own_web, "POST", "/v1/messages", HEADERS, b'{"model":"gpt-x"}')
+        answer = ask(own_web, "POST", "/v1/embeddings", HEADERS, b'{"model":"embed-x"}')
         return answer.status == 501 and answer.header(b"x-should-retry") == b"false" and b"not_supported" in answer.body
 
     until(refused, 2, "the refusal")

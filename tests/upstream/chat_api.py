@@ -46,6 +46,8 @@ def arguments(call_arguments: dict[str, Any] | str) -> str:
 
 def completion(content: Content, model: str, number: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": content.full_text(), "refusal": None}
+    if content.thinking:
+        message["reasoning_content"] = content.thinking
     if content.calls:
         message["tool_calls"] = [
             {
@@ -76,6 +78,7 @@ def finish_reason(content: Content) -> str:
 
 def stream(content: Content, model: str, number: int, *, include_usage: bool) -> list[bytes]:
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "", "refusal": None}]
+    deltas += [{"reasoning_content": piece} for piece in cut(content.thinking or "", 12) if piece]
     deltas += [{"content": piece} for piece in content.text_pieces()]
     for index, call in enumerate(content.calls):
         function = {"name": call.name, "arguments": ""}

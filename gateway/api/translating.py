@@ -1,0 +1,251 @@
+"""A request whose provider speaks another dialect than its caller: what goes out, and what comes back.
+
+The record keeps the caller's body and the provider's bytes as they came; what the caller got follows from the two, by
+the same code. No credential of the caller's goes along: it was issued for somebody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from gateway.api.refusals import Refusal, request_id_header
+from gateway.api.replies import RelayedReply, Reply, bytes_reply
+from gateway.dialects.answer import Failed
+from gateway.dialects.errors import encode_error, is_final, status_of
+from gateway.dialects.failures import ErrorKind
+from gateway.dialects.names import Dialect, Outcome
+from gateway.dialects.translation import AnswerTranslator, Translation, translate_request
+from gateway.dialects.turn import Loss, Refused
+from gateway.policy.access import provider_header
+from gateway.recording.records import Translated
+
+if TYPE_CHECKING:
+    from gateway.api.request import GatewayRequest, HeaderPair
+    from gateway.api.streaming import ExchangeStream
+    from gateway.policy.routing import Destination
+    from gateway.policy.snapshot import ProviderEntry
+    from gateway.upstream.client import httpx
+
+PATHS = {
+    Dialect.ANTHROPIC: "/v1/messages",
+    Dialect.CHAT: "/v1/chat/completions",
+    Dialect.RESPONSES: "/v1/responses",
+}
+SILENCE_SECONDS = 15.0
+"""After how long without a byte for the caller a ping is sent."""
+CARRIED = frozenset({b"user-agent", b"traceparent", b"tracestate"})
+"""Headers of the caller's that mean the same to every provider."""
+TOLD = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
+"""Headers of a provider's error that mean the same to every client."""
+ANTHROPIC_VERSION = (b"anthropic-version", b"2023-06-01")
+BETAS = b"anthropic-beta"
+UNKNOWN_BETAS = Loss("anthropic-beta", "betas are Anthropic's own; the fields they allow were translated or left out")
+
+
+def plan(request: GatewayRequest, body: bytes, destination: Destination) -> Translation | None:
+    """The translation a destination needs; None when it is a relay. Raises Refusal for what cannot be said there."""
+    if destination.speaks is None:
+        return None
+    if request.method != "POST" or request.path != PATHS.get(request.dialect):
+        raise Refusal(
+            ErrorKind.NOT_SUPPORTED,
+            f"{request.path} is not translated: the model's provider {destination.provider.name} speaks another API.",
+        )
+    profile = destination.provider.profile
+    try:
+        return translate_request(
+            request.dialect, destination.speaks, profile, body, model=destination.model, tag=request.id_text
+        )
+    except Refused as refused:
+        raise Refusal(ErrorKind.INVALID_REQUEST, refused.message) from None
+
+
+def translated_record(request: GatewayRequest, translation: Translation) -> Translated:
+    """What the record says of it."""
+    losses = list(translation.losses)
+    if request.header(BETAS) is not None:
+        losses.append(UNKNOWN_BETAS)
+    return Translated(translation.provider.value, translation.profile.name, losses)
+
+
+def translated_headers(
+    request: GatewayRequest, translation: Translation, provider: ProviderEntry, host: bytes
+) -> list[HeaderPair]:
+    """The headers as the provider gets them: its own API's, and its own credential."""
+    accept = b"text/event-stream" if translation.request.stream else b"application/json"
+    pairs = [
+        (b"host", host),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(translation.encoded.body)),
+        (b"accept", accept),
+        (b"accept-encoding", b"identity"),
+        *(pair for pair in request.pairs if pair[0] in CARRIED),
+    ]
+    if translation.provider is Dialect.ANTHROPIC:
+        pairs.append(ANTHROPIC_VERSION)
+    pairs += translation.encoded.headers
+    credential = provider_header(provider)
+    return [*pairs, credential] if credential is not None else pairs
+
+
+async def translated_reply(
+    request: GatewayRequest,
+    source: ExchangeStream,
+    response: httpx.Response,
+    translation: Translation,
+    record: Translated,
+) -> Reply:
+    """The provider has answered: wait until it is clear what to say, and say it in the caller's dialect."""
+    headers = {name.lower(): value for name, value in response.headers.raw}
+    translator = AnswerTranslator(
+        translation,
+        response.status_code,
+        headers.get(b"content-type", b"").decode("latin-1"),
+        headers.get(b"content-encoding", b"").decode("latin-1"),
+    )
+    source.attach(response, events=False)
+    stream = TranslatedStream(source, translator, response, record)
+    first = await stream.prime()
+    if not translator.begun:
+        failed = translator.failed or Failed(ErrorKind.API_ERROR, "The provider's answer holds nothing.")
+        return failure_reply(request, source, failed, response.headers.raw)
+    pairs = [(request_id_header(request.dialect), request.id_text.encode())]
+    if not translator.streams:
+        return bytes_reply(200, first, b"application/json", pairs)
+    head = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"), *pairs]
+    return RelayedReply(200, head, stream)  # type: ignore[arg-type]
+
+
+def failure_reply(request: GatewayRequest, source: ExchangeStream, failed: Failed, headers: list[HeaderPair]) -> Reply:
+    """The provider's failure in the caller's dialect, with its status and what it said about trying again."""
+    source.conclude(Outcome.UPSTREAM_ERROR, failed.message)
+    body = encode_error(request.dialect, failed.kind, failed.message, request.id_text)
+    pairs = [(request_id_header(request.dialect), request.id_text.encode())]
+    told = [(name.lower(), value) for name, value in headers if name.lower() in TOLD]
+    if is_final(failed.kind) and not any(name == b"x-should-retry" for name, _ in told):
+        told.append((b"x-should-retry", b"false"))
+    return bytes_reply(failure_status(request.dialect, failed), body, b"application/json", [*pairs, *told])
+
+
+def failure_status(dialect: Dialect, failed: Failed) -> int:
+    """The provider's own status where it is one of failure. An overloaded provider has a status of its own in each
+    dialect, and an error inside a 200 gets the one of its kind."""
+    usual = status_of(dialect, failed.kind)
+    if failed.kind is ErrorKind.OVERLOADED or failed.status is None or failed.status < 400:
+        return usual
+    return usual if failed.status == status_of(Dialect.ANTHROPIC, ErrorKind.OVERLOADED) else failed.status
+
+
+class TranslatedStream:
+    """What `ExchangeStream` is to a relayed answer, for a translated one. The source records what the provider sent and
+    knows how it ended; this says it in the other dialect, and pings while the provider is silent."""
+
+    __slots__ = ("_first", "_last", "_loop", "_record", "_response", "_source", "_timer", "_translator", "_whole")
+
+    def __init__(
+        self, source: ExchangeStream, translator: AnswerTranslator, response: httpx.Response, record: Translated
+    ) -> None:
+        self._source = source
+        self._record = record
+        self._translator = translator
+        self._response = response
+        self._first = b""
+        self._whole = False
+        self._last = monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = self._loop.call_later(SILENCE_SECONDS, self._look)
+        source.on_close = self.stop
+
+    @property
+    def broken(self) -> bool:
+        return self._source.broken
+
+    @property
+    def sending_since(self) -> float:
+        return self._source.sending_since
+
+    @sending_since.setter
+    def sending_since(self, since: float) -> None:
+        self._source.sending_since = since
+
+    async def prime(self) -> bytes:
+        """Read until there is something to be said, or it is clear that there never will be. A caller that does not
+        stream gets all at once."""
+        said: list[bytes] = []
+        while not self._whole and not (said and self._translator.streams):
+            if (part := await self._next()) is not None and part:
+                said.append(part)
+        self._first = b"".join(said)
+        return self._first
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        while not self._whole:
+            if (part := await self._next()) is not None and part:
+                return part
+        raise StopAsyncIteration
+
+    async def _next(self) -> bytes | None:
+        """What the provider's next chunk comes to; `_whole` is set when there was none."""
+        try:
+            chunk = await self._source.__anext__()
+        except StopAsyncIteration:
+            self._whole = True
+            return self._finish()
+        if not chunk:
+            return self._translator.ping() if self._is_silent() else None
+        said = self._translator.feed(chunk)
+        if said:
+            self._last = monotonic()
+        if self._translator.failed is not None:
+            self._conclude()
+        return said
+
+    def _finish(self) -> bytes:
+        self.stop()
+        if self._source.broken:
+            kind = ErrorKind.TIMEOUT if self._source.outcome is Outcome.UPSTREAM_STALLED else ErrorKind.API_ERROR
+            said = self._translator.break_off(Failed(kind, f"The provider's answer broke off: {self._source.problem}"))
+        else:
+            said = self._translator.finish()
+        if self._translator.failed is not None:
+            self._conclude()
+        if self._translator.losses:
+            losses = self._record.losses + self._translator.losses
+            self._source.exchange.translated(msgspec.structs.replace(self._record, losses=losses))
+        return said
+
+    def _conclude(self) -> None:
+        failed = self._translator.failed
+        if failed is not None:
+            self._source.conclude(Outcome.UPSTREAM_ERROR, failed.message)
+
+    def _is_silent(self) -> bool:
+        now = monotonic()
+        if now - self._last < SILENCE_SECONDS - 0.1:
+            return False
+        self._last = now
+        return True
+
+    def _look(self) -> None:
+        """Wake the reader when nothing was said for too long. One timer for each stream, moved when it fires."""
+        silent = monotonic() - self._last
+        wait = SILENCE_SECONDS - silent
+        if wait <= 0:
+            self._response.stream.nudge()  # type: ignore[union-attr]
+            wait = SILENCE_SECONDS
+        self._timer = self._loop.call_later(wait, self._look)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
