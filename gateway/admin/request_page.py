@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from gateway.admin.request_facts import list_facts, neighbours, response_of
-from gateway.admin.request_raw import decoded, describe_part, read_body
+from gateway.admin.request_raw import RawPart, decoded, describe_part, read_body
 from gateway.admin.timeline import Timeline, draw_timeline
 from gateway.admin.transcript import TURNS_SHOWN, read_transcript
 from gateway.admin.transcript.blocks import Transcript, pretty
 from gateway.history.itemised import cost_lines
-from gateway.history.present import TOKEN_KEYS, message_of, time_spent_of
+from gateway.history.present import TOKEN_KEYS, answered_in, message_of, time_spent_of
 from gateway.history.timings import unpack
 from gateway.models import RequestLog, ResponseLog
 
@@ -51,13 +51,22 @@ def read_request_page(request_id: UUID, query: Mapping[str, str]) -> dict[str, A
         "parts": [
             describe_part("request", sent, row.content_type, encoding),
             describe_part("response", came, *answer_is),
+            *translated_parts(row, response),
         ],
+        "translation": response.translation if response else None,
         **conversation(row, response, decoded(sent.body, encoding) if sent else b"", query),
     }
 
 
 def token_kinds(response: ResponseLog | None) -> list[tuple[str, int | None]]:
     return [(name.removesuffix("_tokens").replace("_", " "), getattr(response, name, None)) for name in TOKEN_KEYS]
+
+
+def translated_parts(row: RequestLog, response: ResponseLog | None) -> list[RawPart]:
+    """The other two sides of a translated exchange."""
+    if response is None or response.translation is None:
+        return []
+    return [describe_part(name, read_body(row.id, name), "", "") for name in ("asked", "got")]
 
 
 def conversation(
@@ -68,7 +77,8 @@ def conversation(
         return {"transcript": None, "no_transcript": "This request is too large to be shown as a conversation."}
     first = first_turn(query)
     window = slice(-TURNS_SHOWN, None) if first is None else slice(first, first + TURNS_SHOWN)
-    transcript = read_transcript(row.dialect, body, message_of(response), window)
+    spoken = answered_in(response) if response else ""
+    transcript = read_transcript(row.dialect, body, message_of(response), window, spoken)
     if transcript is None or not (transcript.total or transcript.answer):
         return {"transcript": None, "no_transcript": "Nothing here reads as a conversation."}
     return {"transcript": transcript, **window_links(transcript)}

@@ -13,10 +13,17 @@ from django.http import HttpResponse
 from gateway.dialects.content import decode_body
 from gateway.history.packing import Damaged
 from gateway.history.store import NotInHistory, rebuild_request, rebuild_response
+from gateway.history.translated import rebuild_asked, rebuild_got
 
 PREVIEWED = 200_000
 DECODED = 32_000_000
-REBUILDERS: dict[str, Callable[[UUID], bytes]] = {"request": rebuild_request, "response": rebuild_response}
+REBUILDERS: dict[str, Callable[[UUID], bytes]] = {
+    "request": rebuild_request,
+    "response": rebuild_response,
+    "asked": rebuild_asked,
+    "got": rebuild_got,
+}
+TITLES = {"asked": "What the provider was asked", "got": "What the caller got"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ def read_body(request_id: UUID, part: str) -> KeptBody | None:
 
 def describe_part(name: str, kept: KeptBody | None, content_type: str, encoding: str) -> RawPart:
     """What was kept of one direction, and a preview of it."""
-    title = f"{name.capitalize()} bytes"
+    title = TITLES.get(name) or f"{name.capitalize()} bytes"
     if kept is None or kept.damage or not kept.body:
         return RawPart(name, title, damage=kept.damage if kept else "")
     text, pretty, cut = preview(decoded(kept.body, encoding))

@@ -32,15 +32,19 @@ def parse(body: bytes) -> Any:
         return None
 
 
-def read_transcript(dialect: str, body: bytes | None, answer: object, window: slice) -> Transcript | None:
+def read_transcript(
+    dialect: str, body: bytes | None, answer: object, window: slice, answered_in: str = ""
+) -> Transcript | None:
     """What the page shows of one exchange; None when its dialect has no conversation (embeddings, files, ...).
 
     `window` chooses the turns by their place in the request, counted from 0; negative bounds count from the end.
+    `answered_in` is the answer's dialect where that was translated, another one than the request's.
     """
     readers = READERS.get(dialect)
     if readers is None:
         return None
-    read_request, read_answer = readers
+    read_request = readers[0]
+    read_answer = READERS.get(answered_in, readers)[1]
     request = as_mapping(parse(body)) if body else {}
     transcript = read_request(request, window) if request else Transcript()
     message = as_mapping(answer)
