@@ -38,6 +38,7 @@ def test_openais_envelope(dialect: Dialect, kind: ErrorKind) -> None:
 # The statuses and types of the published contract.
 CONTRACT = {
     ErrorKind.INVALID_REQUEST: (400, "invalid_request_error", False),
+    ErrorKind.CONTEXT_LENGTH: (400, "invalid_request_error", False),
     ErrorKind.AUTHENTICATION: (401, "authentication_error", True),
     ErrorKind.PERMISSION: (403, "permission_error", True),
     ErrorKind.NOT_FOUND: (404, "not_found_error", False),
