@@ -59,6 +59,11 @@ class ExchangeStream:
         if self.outcome is None:
             self.outcome, self.problem = outcome, problem
 
+    def overrule(self, outcome: Outcome, problem: str) -> None:
+        """What came whole turns out to be no answer."""
+        if self.outcome in (None, Outcome.COMPLETED):
+            self.outcome, self.problem = outcome, problem
+
     def __aiter__(self) -> Self:
         return self
 

@@ -122,7 +122,7 @@ async def translated_reply(
 
 def failure_reply(request: GatewayRequest, source: ExchangeStream, failed: Failed, headers: list[HeaderPair]) -> Reply:
     """The provider's failure in the caller's dialect, with its status and what it said about trying again."""
-    source.conclude(Outcome.UPSTREAM_ERROR, failed.message)
+    source.overrule(Outcome.UPSTREAM_ERROR, failed.message)
     body = encode_error(request.dialect, failed.kind, failed.message, request.id_text)
     pairs = [(request_id_header(request.dialect), request.id_text.encode())]
     told = [(name.lower(), value) for name, value in headers if name.lower() in TOLD]
@@ -227,7 +227,7 @@ class TranslatedStream:
     def _conclude(self) -> None:
         failed = self._translator.failed
         if failed is not None:
-            self._source.conclude(Outcome.UPSTREAM_ERROR, failed.message)
+            self._source.overrule(Outcome.UPSTREAM_ERROR, failed.message)
 
     def _is_silent(self) -> bool:
         now = monotonic()

@@ -210,7 +210,7 @@ STATUSES = {
     "html_200": (502, "api_error", None),
     "empty_200": (502, "api_error", None),
     "empty_stream": (502, "api_error", None),
-    "error_event_first": (502, "api_error", None),
+    "error_event_first": (529, "overloaded_error", None),
 }
 
 
@@ -257,7 +257,7 @@ def test_a_request_that_cannot_be_said_there_is_a_400_and_goes_nowhere(
     error = json.loads(answer.body)["error"]
     assert (answer.status, error["type"]) == (400, "invalid_request_error")
     assert "safeguards" in error["message"]
-    assert provider.requests == []
+    assert not provider.requests
 
 
 def test_a_client_that_leaves_ends_the_providers_answer(foreign_web: WebProcess, provider: FakeProvider) -> None:
