@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from gateway.api.replies import Reply, bytes_reply
 from gateway.api.request import BodyTooLarge, GatewayRequest, HeaderPair, NoMemory
@@ -15,19 +17,26 @@ NO_CONNECTION = "The gateway has as many connections as its system allows (`ulim
 
 
 class Refusal(Exception):
-    """`message` says what to do next; `extra` are headers beside those the kind brings."""
+    """`message` says what to do next; `extra` are headers beside those the kind brings, `details` are for programs."""
 
-    def __init__(self, kind: ErrorKind, message: str, extra: tuple[HeaderPair, ...] = ()) -> None:
+    def __init__(
+        self,
+        kind: ErrorKind,
+        message: str,
+        extra: tuple[HeaderPair, ...] = (),
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.extra = extra
+        self.details = details
 
 
 def render(request: GatewayRequest, refusal: Refusal, exchange_id: bytes | None = None) -> Reply:
     """The reply; its request id is that of the exchange, when there is one in the history."""
     identifier = str(uuid.UUID(bytes=exchange_id)) if exchange_id else ""
-    body = encode_error(request.dialect, refusal.kind, refusal.message, identifier)
+    body = encode_error(request.dialect, refusal.kind, refusal.message, identifier, refusal.details)
     pairs = list(refusal.extra)
     if identifier:
         pairs.insert(0, (request_id_header(request.dialect), identifier.encode()))

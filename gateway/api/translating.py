@@ -61,7 +61,7 @@ def plan(request: GatewayRequest, body: bytes, destination: Destination) -> Tran
             request.dialect, destination.speaks, profile, body, model=destination.model, tag=request.id_text
         )
     except Refused as refused:
-        raise Refusal(ErrorKind.INVALID_REQUEST, refused.message) from None
+        raise Refusal(ErrorKind.INVALID_REQUEST, refused.message, details=refused.details) from None
 
 
 def translated_record(request: GatewayRequest, translation: Translation) -> Translated:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 from gateway.dialects.anthropic import errors as anthropic
 from gateway.dialects.chat import errors as chat
@@ -25,8 +25,12 @@ _ENCODERS: Final[dict[Dialect, _Encoders]] = {
 }
 
 
-def encode_error(dialect: Dialect, kind: ErrorKind, message: str, request_id: str) -> bytes:
-    """The JSON body that tells a caller of `dialect` about `kind`."""
+def encode_error(
+    dialect: Dialect, kind: ErrorKind, message: str, request_id: str, details: Mapping[str, Any] | None = None
+) -> bytes:
+    """The JSON body that tells a caller of `dialect` about `kind`. Only Anthropic's has a place for `details`."""
+    if dialect is Dialect.ANTHROPIC:
+        return anthropic.encode_error(kind, message, request_id, details)
     return _ENCODERS[dialect].body(kind, message, request_id)
 
 

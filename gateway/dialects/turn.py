@@ -9,8 +9,9 @@ Answers and the events of a stream are in `answer.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,12 +22,14 @@ Extras = tuple[tuple[str, str], ...]
 
 
 class Refused(Exception):
-    """The request cannot be said in the other dialect, or not understood at all: a 400 that names the `field`."""
+    """The request cannot be said in the other dialect, or not understood at all: a 400 that names the `field`.
+    `details` stand in the error for programs, where the dialect has a place for them."""
 
-    def __init__(self, message: str, field: str = "") -> None:
+    def __init__(self, message: str, field: str = "", details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.details = details
 
 
 class Loss(msgspec.Struct, frozen=True, array_like=True):

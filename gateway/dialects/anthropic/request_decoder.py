@@ -32,6 +32,8 @@ _KNOWN: Final = frozenset(
         "top_k", "top_p", "thinking", "output_config", "output_format", "service_tier",
     }
 )  # fmt: skip
+_NO_THREADS: Final = "thread: this model's provider keeps no threads. Send the whole conversation, without a thread."
+"""The SDK goes on without a thread when the error's details say so."""
 _IN_MESSAGE: Final = frozenset({"role", "content", "output_config"})
 _IN_TOOL: Final = frozenset({"type", "name", "description", "input_schema", "strict", "cache_control"})
 _IN_THINKING: Final = frozenset({"type", "budget_tokens", "display"})
@@ -45,6 +47,8 @@ def decode_request(body: bytes) -> Request:
         raise Refused(
             "safeguards: this model's provider has no safety check of Anthropic's. Leave it out.", "safeguards"
         )
+    if read.has("thread"):
+        raise Refused(_NO_THREADS, "thread", {"error_code": "thread_unsupported_request", "unsupported": ["thread"]})
     if not read.text("model"):
         raise Refused("model: Field required", "model")
     messages = tuple(_message(message) for message in read.children("messages"))
