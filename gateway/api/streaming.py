@@ -89,7 +89,7 @@ class ExchangeStream:
     @property
     def is_spent(self) -> bool:
         """The provider's answer is whole, and the bytes given last were its last."""
-        return self._outcome is None and getattr(self._chunks, "is_spent", False)
+        return self.outcome is None and getattr(self._chunks, "is_spent", False)
 
     def conclude_whole(self) -> None:
         status = self._response.status_code if self._response is not None else 0

@@ -165,6 +165,14 @@ class TranslatedStream:
         return self._source.broken
 
     @property
+    def is_spent(self) -> bool:
+        """Never known beforehand: the provider's end may have to be said in more words."""
+        return False
+
+    def conclude_whole(self) -> None:
+        self._source.conclude_whole()
+
+    @property
     def sending_since(self) -> float:
         return self._source.sending_since
 
