@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import secrets
 from pathlib import Path
-
-from cryptography.fernet import Fernet
 
 from proxy_project.environment import Environment
 
@@ -20,7 +19,12 @@ def encryption_keys(environment: Environment) -> tuple[str, ...]:
     """Fernet keys, newest first: the first encrypts, all decrypt."""
     if environment.encryption_keys:
         return environment.encryption_keys
-    return tuple(kept(environment.data_dir / "encryption_keys", Fernet.generate_key().decode()).split(","))
+    return tuple(kept(environment.data_dir / "encryption_keys", fernet_key()).split(","))
+
+
+def fernet_key() -> str:
+    """As `Fernet.generate_key()`, without loading the library into processes that have nothing to decrypt."""
+    return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 
 def kept(path: Path, fresh: str) -> str:

@@ -28,7 +28,8 @@ DAPHNE = ["daphne"] if sys.argv[1:2] == ["runserver"] else []
 INSTALLED_APPS = [
     *DAPHNE,
     "unfold",
-    "django.contrib.admin",
+    # Without its search for admin modules: proxy_project/urls.py has it done, in processes that are asked for pages.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -7,6 +7,9 @@ from django.urls import include, path
 
 from proxy_project.enter import enter
 
+# Only a process that serves a page needs what the pages are made of.
+admin.autodiscover()
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("enter/<str:uid>/<str:token>/", enter, name="enter"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
+from ninja.operation import Operation
 
 from gateway.api import (
     chat_completions,
@@ -30,14 +33,34 @@ class GatewayAPI(NinjaAPI):
         return self.unused_response
 
 
+View = Callable[..., Awaitable[HttpResponseBase]]
+SURFACES: tuple[Any, ...] = (
+    messages, chat_completions, responses, embeddings, models_list, telemetry, probes, greeting,
+)  # fmt: skip
+
+
 def build_api() -> GatewayAPI:
     # The document is an operation of ours (`probes.py`): Ninja's own is a synchronous view.
     api = GatewayAPI(title="Turnlog", version=VERSION, openapi_url=None, docs_url=None, urls_namespace="gateway")
-    surfaces: tuple[Any, ...] = (
-        messages, chat_completions, responses, embeddings, models_list, telemetry, probes, greeting,
-    )  # fmt: skip
-    for surface in surfaces:
+    for surface in SURFACES:
         api.add_router("", surface.router)
     # Last: it takes whatever is left below /v1/.
     api.add_router("", passthrough.router)
     return api
+
+
+def plain_operations() -> dict[tuple[str, str], View]:
+    """(method, path) of the operations that take nothing but the request, and the function Ninja would call in the end.
+    Called at once they spare each request three coroutines and an empty validation."""
+    return {
+        (method, path): operation.view_func
+        for surface in SURFACES
+        for path, view in surface.router.path_operations.items()
+        for operation in view.operations
+        if "{" not in path and takes_only_request(operation)
+        for method in operation.methods
+    }
+
+
+def takes_only_request(operation: Operation) -> bool:
+    return operation.is_async and not (operation.models or operation.auth_callbacks or operation.throttle_objects)

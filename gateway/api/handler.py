@@ -12,7 +12,6 @@ the connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, cast
 
@@ -22,6 +21,7 @@ from django.http import HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, URLResolver, get_resolver
 
+from gateway.api.application import View, plain_operations
 from gateway.api.paths import not_found
 from gateway.api.refusals import Refusal, method_not_allowed, render
 from gateway.api.replies import REQUEST_ID, Reply, bytes_reply
@@ -36,7 +36,6 @@ HELD_SECONDS = 0.1
 """A client that takes a chunk within this is not slow."""
 
 log = structlog.get_logger(__name__)
-View = Callable[..., Awaitable[HttpResponseBase]]
 
 
 class GatewayHandler(ASGIHandler):
@@ -47,6 +46,7 @@ class GatewayHandler(ASGIHandler):
         self.runtime = runtime
         self._resolver: URLResolver = get_resolver(URLCONF)
         self._views: dict[str, View] = {}
+        self._plain = plain_operations()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = GatewayRequest(scope, receive, self.runtime)
@@ -77,7 +77,7 @@ class GatewayHandler(ASGIHandler):
         return foreign_reply(request, response)
 
     async def _call_view(self, request: GatewayRequest) -> HttpResponseBase:
-        view = self._views.get(request.path)
+        view = self._plain.get((request.method, request.path)) or self._views.get(request.path)
         if view is not None:
             return await view(request)
         try:

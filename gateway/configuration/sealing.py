@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hmac
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+# `cryptography` takes 7 MiB, which a process that has nothing to decrypt need not spend: it is imported when needed.
 
 
 class Unreadable(ValueError):
@@ -19,6 +24,8 @@ def seal(clear: str) -> bytes:
 
 def unseal(ciphertext: bytes) -> str:
     """The clear text; raises Unreadable."""
+    from cryptography.fernet import InvalidToken
+
     try:
         return cipher(tuple(settings.ENCRYPTION_KEYS)).decrypt(bytes(ciphertext)).decode("utf-8")
     except InvalidToken:
@@ -28,6 +35,8 @@ def unseal(ciphertext: bytes) -> str:
 @lru_cache(maxsize=4)
 def cipher(keys: tuple[str, ...]) -> MultiFernet:
     """The first key encrypts, all decrypt."""
+    from cryptography.fernet import Fernet, MultiFernet
+
     return MultiFernet([Fernet(key) for key in keys])
 
 

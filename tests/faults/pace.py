@@ -44,7 +44,8 @@ async def slow_reader(scene: Scene) -> str:
         text = await nothing_lost(scene, gateway)
         sent = max(line["response_bytes"] for line in scene.seen())
         require(peak - before < 16 * MB, f"web grew by {(peak - before) / MB:.1f} MB")
-        require(sent < read + 16 * MB, f"the provider could send {sent / MB:.0f} MB while {read / MB:.1f} MB were read")
+        # Beside what web holds, the kernel fills the buffers of both connections as far as the system lets it.
+        require(sent < read + 64 * MB, f"the provider could send {sent / MB:.0f} MB while {read / MB:.1f} MB were read")
         slowest = percentile((answer.first_byte or 9 for answer in others), 0.99)
         require(slowest < 0.25, f"others waited {slowest * 1000:.0f} ms")
         grown = (peak - before) / MB
