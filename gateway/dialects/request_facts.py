@@ -47,18 +47,34 @@ class _EnvelopeFields(_Fields):
     reasoning_effort: msgspec.Raw = _ABSENT
 
 
-class _AllFields(_Fields):
+class RequestMembers(_Fields):
+    """What the record looks at of a body, as slices. `messages`, `input`, `tools` and `functions` are the slices of
+    their elements; where one of them is no list, each is one slice."""
+
+    system: msgspec.Raw = _ABSENT
+    instructions: msgspec.Raw = _ABSENT
+    metadata: msgspec.Raw = _ABSENT
+    client_metadata: msgspec.Raw = _ABSENT
+
+
+class _Listed(RequestMembers):
+    messages: list[msgspec.Raw] | None = None
+    input: list[msgspec.Raw] | None = None
+    tools: list[msgspec.Raw] | None = None
+    functions: list[msgspec.Raw] | None = None
+
+
+class _Sliced(RequestMembers):
     messages: msgspec.Raw = _ABSENT
     input: msgspec.Raw = _ABSENT
     tools: msgspec.Raw = _ABSENT
     functions: msgspec.Raw = _ABSENT
-    metadata: msgspec.Raw = _ABSENT
-    client_metadata: msgspec.Raw = _ABSENT
 
 
 _F = TypeVar("_F", bound=_Fields)
 _Limit = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _SLICES: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_LISTED: Final = msgspec.json.Decoder(_Listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +121,27 @@ def read_envelope(body: bytes) -> Envelope:
     return Envelope(_text(fields.model), _flag(fields.stream), _limit(fields), _thinks(fields))
 
 
+def read_members(body: bytes) -> RequestMembers | None:
+    """One pass over a body whose content coding is already undone; None when it is no JSON object. Never raises."""
+    try:
+        return _LISTED.decode(body)
+    except (ValueError, RecursionError):
+        return _read(_Sliced, body)
+
+
+def elements_in(members: RequestMembers, name: str) -> list[msgspec.Raw] | msgspec.Raw | None:
+    """The elements of a member, or its slice where it was not read as a list; None when it is not there."""
+    found: list[msgspec.Raw] | msgspec.Raw | None = getattr(members, name)
+    return None if found is _ABSENT else found
+
+
 def read_facts(dialect: Dialect, body: bytes) -> RequestFacts:
     """The facts the record keeps, from a body whose content coding is already undone. Never raises."""
-    fields = _read(_AllFields, body)
+    return facts_of(dialect, read_members(body))
+
+
+def facts_of(dialect: Dialect, fields: RequestMembers | None) -> RequestFacts:
+    """The same, of a body that was read already."""
     if fields is None:
         return RequestFacts()
     return RequestFacts(
@@ -115,7 +149,7 @@ def read_facts(dialect: Dialect, body: bytes) -> RequestFacts:
         stream=_flag(fields.stream),
         max_tokens=_limit(fields),
         message_count=_message_count(dialect, fields),
-        tool_count=(_length(fields.tools) or 0) + (_length(fields.functions) or 0),
+        tool_count=(_length(fields, "tools") or 0) + (_length(fields, "functions") or 0),
         user_id_session=_user_id_session(_value(fields.metadata)),
         **_codex_ids(_value(fields.client_metadata)),
     )
@@ -179,16 +213,21 @@ def _limit(fields: _Fields) -> int | None:
     return None
 
 
-def _length(raw: msgspec.Raw) -> int | None:
+def _length(fields: RequestMembers, name: str) -> int | None:
+    found = elements_in(fields, name)
+    if found is None or isinstance(found, list):
+        return None if found is None else len(found)
     try:
-        return len(_SLICES.decode(raw))
+        return len(_SLICES.decode(found))
     except (ValueError, RecursionError):
         return None
 
 
-def _message_count(dialect: Dialect, fields: _AllFields) -> int | None:
-    raw = fields.input if dialect is Dialect.RESPONSES else fields.messages
-    return 1 if dialect is Dialect.RESPONSES and _text(raw) is not None else _length(raw)
+def _message_count(dialect: Dialect, fields: RequestMembers) -> int | None:
+    if dialect is not Dialect.RESPONSES:
+        return _length(fields, "messages")
+    said = elements_in(fields, "input")
+    return 1 if isinstance(said, msgspec.Raw) and _text(said) is not None else _length(fields, "input")
 
 
 _LEGACY_USER_ID: Final = re.compile(r"^user_.*_session_([0-9A-Za-z-]{8,64})$", re.DOTALL)

@@ -9,7 +9,7 @@ later turns of its conversation unsplittable.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
@@ -17,10 +17,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from gateway.dialects.json_members import elements_of, members_of
+from gateway.dialects.json_members import elements_of
 from gateway.dialects.names import Dialect
+from gateway.dialects.request_facts import RequestMembers, elements_in
 
-_ABSENT: Final = msgspec.Raw(b"")
 _MOST_PARTS: Final = 50_000
 _MOST_PLACES: Final = 100
 """Places where a member could lie that are looked at: a hostile body has a million of them."""
@@ -28,6 +28,7 @@ _PLAIN_GAP: Final = b","
 _GAP: Final = re.compile(rb"\s*+,\s*+")
 _COLON: Final = re.compile(rb"\s*+:\s*+")
 _OPEN: Final = re.compile(rb"\[\s*+")
+_CLOSE: Final = re.compile(rb"\s*+\]")
 _SLICES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -39,16 +40,6 @@ class PartKind(IntEnum):
     MESSAGE = 3
 
 
-class _Members(msgspec.Struct):
-    tools: msgspec.Raw = _ABSENT
-    functions: msgspec.Raw = _ABSENT
-    system: msgspec.Raw = _ABSENT
-    instructions: msgspec.Raw = _ABSENT
-    messages: msgspec.Raw = _ABSENT
-    input: msgspec.Raw = _ABSENT
-
-
-_DECODER: Final = msgspec.json.Decoder(_Members)
 _TOOLS: Final = {"tools": PartKind.TOOL}
 _KINDS: Final[dict[Dialect, dict[str, PartKind]]] = {
     Dialect.ANTHROPIC: {**_TOOLS, "system": PartKind.SYSTEM, "messages": PartKind.MESSAGE},
@@ -86,21 +77,15 @@ class Unsplit(NamedTuple):
     reason: str
 
 
-class _Value(NamedTuple):
-    kind: PartKind
-    start: int
-    end: int
-
-
-def split(dialect: Dialect, body: bytes) -> Split | Unsplit:
-    """The parts of a body whose content coding is identity. Never raises."""
+def split(dialect: Dialect, body: bytes, members: RequestMembers | None) -> Split | Unsplit:
+    """The parts of a body whose content coding is identity; `members` are what `read_members` found in it. Never
+    raises."""
     kinds = _KINDS[dialect]
     if not kinds:
         return Unsplit("no shape that is known")
-    values = _values(kinds, body)
-    if values is None:
+    if members is None:
         return Unsplit("not a JSON object")
-    runs = [run for value in sorted(values, key=lambda v: v.start) if (run := _run(body, value)) is not None]
+    runs = _runs(kinds, body, members)
     if not runs:
         return Unsplit("no messages in it")
     if sum(len(run.parts) for run in runs) > _MOST_PARTS:
@@ -116,83 +101,93 @@ def _literals(body: bytes, runs: Sequence[Run]) -> list[bytes]:
     return [body[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
-def _values(kinds: dict[str, PartKind], body: bytes) -> list[_Value] | None:
-    """None when the body is no object."""
+def _runs(kinds: dict[str, PartKind], body: bytes, members: RequestMembers) -> list[Run]:
+    """In the order they lie in. Most of a body is its messages: what lies after them is found without looking at
+    them."""
+    runs: list[Run] = []
+    after = 0
+    for name, kind in reversed(kinds.items()):
+        found = elements_in(members, name)
+        ranges = [] if found is None else _ranges(body, name, found, after)
+        if ranges:
+            runs.append(_run(body, kind, ranges))
+            after = max(after, runs[-1].end)
+    return sorted(runs, key=lambda run: run.start)
+
+
+def _ranges(body: bytes, name: str, found: list[msgspec.Raw] | msgspec.Raw, after: int) -> list[tuple[int, int]]:
+    """Where the elements of a list of objects lie, or a string; none when it is something else, or not found."""
+    if isinstance(found, list):
+        ranges = _listed(body, name, found, after)
+    else:
+        value = bytes(found)
+        if value[:1] == b'"':
+            return [(at, at + len(value)) for at in _first_place(body, name, value, after)]
+        ranges = _sliced(body, name, value, after) if value[:1] == b"[" else []
+    return ranges if all(body[first : first + 1] == b"{" for first, _ in ranges) else []
+
+
+def _sliced(body: bytes, name: str, value: bytes, after: int) -> list[tuple[int, int]]:
     try:
-        members = _DECODER.decode(body)
+        return _listed(body, name, _SLICES.decode(value), after)
     except (ValueError, RecursionError):
-        return _scanned_values(kinds, body)
-    found = []
-    for name, kind in kinds.items():
-        raw = getattr(members, name)
-        if raw is not _ABSENT:
-            value = bytes(raw)
-            start = _find(body, name, value) if value[:1] in (b"[", b'"') else -1
-            if start >= 0:
-                found.append(_Value(kind, start, start + len(value)))
-    return found
+        places = _first_place(body, name, value, after)
+        return [found for at in places for found in elements_of(body, at, at + len(value))]
 
 
-def _find(body: bytes, name: str, value: bytes) -> int:
-    """Where a member with this value lies; -1 when its name is written with escapes. Should the same bytes lie in
-    more than one place, any of them will do."""
-    key = f'"{name}"'.encode()
-    at, places = body.find(key), _MOST_PLACES
-    while at >= 0 and places > 0:
-        colon = _COLON.match(body, at + len(key))
-        if colon is not None:
-            if body.startswith(value, colon.end()):
-                return colon.end()
-            places -= 1
-        at = body.find(key, at + len(key))
-    return -1
+def _listed(body: bytes, name: str, elements: list[msgspec.Raw], after: int) -> list[tuple[int, int]]:
+    if not elements:
+        return []
+    first = bytes(elements[0])
+    for at in _places(body, name, after):
+        opening = _OPEN.match(body, at)
+        if opening is not None and body.startswith(first, opening.end()):
+            ranges = _walk(body, opening.end(), elements)
+            if ranges is not None:
+                return ranges
+    return []
 
 
-def _scanned_values(kinds: dict[str, PartKind], body: bytes) -> list[_Value] | None:
-    """By the scanner, which does not find out whether the body is right."""
-    found: dict[str, _Value] = {}
-    end = None
-    for key, start, end in members_of(body):
-        name = key[1:-1].decode("latin-1")
-        if name in kinds and body[start : start + 1] in (b"[", b'"'):
-            found[name] = _Value(kinds[name], start, end)
-    return None if end is None else list(found.values())
-
-
-def _run(body: bytes, value: _Value) -> Run | None:
-    """None for an empty list, and for one that holds anything but objects."""
-    kind, start, end = value
-    if body[start : start + 1] == b'"':
-        return Run(kind, start, end, [body[start:end]])
-    ranges = _element_ranges(body, start, end)
-    if not ranges or any(body[first : first + 1] != b"{" for first, _ in ranges):
-        return None
-    gaps = [body[before[1] : after[0]] for before, after in pairwise(ranges)]
-    return Run(
-        kind,
-        ranges[0][0],
-        ranges[-1][1],
-        [body[first:last] for first, last in ranges],
-        gaps[0] if gaps and len(set(gaps)) == 1 else (gaps or _PLAIN_GAP),
-    )
-
-
-def _element_ranges(body: bytes, start: int, end: int) -> list[tuple[int, int]]:
-    try:
-        elements = _SLICES.decode(memoryview(body)[start:end])
-    except (ValueError, RecursionError):
-        return list(elements_of(body, start, end))
-    opening = _OPEN.match(body, start)
-    at = opening.end() if opening is not None else start
+def _walk(body: bytes, at: int, elements: list[msgspec.Raw]) -> list[tuple[int, int]] | None:
+    """The ranges of elements of these lengths from `at` on; None when that is another list, of the same beginning."""
     ranges = []
-    for element in elements:
+    for left, element in zip(range(len(elements) - 1, -1, -1), elements, strict=True):
         after = at + len(memoryview(element))
         ranges.append((at, after))
-        if body[after : after + 2] == b",{":
+        if left and body[after : after + 2] == b",{":
             at = after + 1
-        elif (gap := _GAP.match(body, after)) is not None:
-            at = gap.end()
+            continue
+        gap = (_GAP if left else _CLOSE).match(body, after)
+        if gap is None:
+            return None
+        at = gap.end()
     return ranges
+
+
+def _first_place(body: bytes, name: str, value: bytes, after: int) -> list[int]:
+    """One place at most: should the same bytes lie in more than one, any of them will do."""
+    return [at for at in _places(body, name, after) if body.startswith(value, at)][:1]
+
+
+def _places(body: bytes, name: str, after: int) -> Iterator[int]:
+    """Where the value of a member with this name may begin: those behind `after` first. None when the name is written
+    with escapes."""
+    key, left = f'"{name}"'.encode(), _MOST_PLACES
+    for start, end in ((after, len(body)), (0, after)):
+        at = body.find(key, start, end)
+        while at >= 0 and left > 0:
+            colon = _COLON.match(body, at + len(key))
+            if colon is not None:
+                left -= 1
+                yield colon.end()
+            at = body.find(key, at + len(key), end)
+
+
+def _run(body: bytes, kind: PartKind, ranges: list[tuple[int, int]]) -> Run:
+    gaps = [body[before[1] : after[0]] for before, after in pairwise(ranges)]
+    parts = [body[first:last] for first, last in ranges]
+    same = gaps[0] if gaps and len(set(gaps)) == 1 else (gaps or _PLAIN_GAP)
+    return Run(kind, ranges[0][0], ranges[-1][1], parts, same)
 
 
 def join(literals: Sequence[bytes], runs: Sequence[tuple[Sequence[bytes], bytes | Sequence[bytes]]]) -> bytes:

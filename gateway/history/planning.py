@@ -20,6 +20,7 @@ import msgspec
 from gateway.dialects.names import Dialect
 from gateway.dialects.normal_form import normal_form
 from gateway.dialects.part_marks import reduce
+from gateway.dialects.request_facts import RequestMembers
 from gateway.dialects.request_parts import PartKind, Run, Split, Unsplit, split
 from gateway.history.digests import SIZE, blob_digest, node_digest, page_digest, part_digest
 from gateway.history.known import Known, KnownScope
@@ -106,9 +107,9 @@ class Plan:
         self._scope = scope
         self.additions = additions
 
-    def request(self, dialect: Dialect, body: bytes) -> Manifest | Unsplit:
+    def request(self, dialect: Dialect, body: bytes, members: RequestMembers | None) -> Manifest | Unsplit:
         """Never raises."""
-        found = split(dialect, body)
+        found = split(dialect, body, members)
         if isinstance(found, Unsplit):
             return found
         heads, tails = [], []
@@ -144,13 +145,15 @@ class Plan:
         """Digests of a run's blobs, and of what they say."""
         entries, parts = [], []
         for number, whole in enumerate(run.parts, index):
-            data, edits = reduce(run.kind, whole)
-            if edits:
-                marks += [(number, offset, text) for offset, text in edits]
-            digest = blob_digest(data)
+            digest = blob_digest(whole)
             part = self._scope.get(digest)
             if not part:
-                part = self._new_part(dialect, run.kind, digest, data)
+                # Only what is not stored as it is can bear marks.
+                data, edits = reduce(run.kind, whole)
+                if edits:
+                    marks += [(number, offset, text) for offset, text in edits]
+                    digest = blob_digest(data)
+                part = self._scope.get(digest) or self._new_part(dialect, run.kind, digest, data)
             entries.append(digest)
             parts.append(part)
         return entries, parts

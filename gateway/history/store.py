@@ -17,6 +17,7 @@ from django.db import connection
 
 from gateway.dialects.json_values import JSONObject
 from gateway.dialects.names import Dialect
+from gateway.dialects.request_facts import RequestMembers
 from gateway.dialects.request_parts import Unsplit
 from gateway.dialects.resent import resent_message
 from gateway.history.manifests import ManifestRow, rebuild_split
@@ -63,16 +64,23 @@ class StoredRequest(NamedTuple):
     leaves: tuple[bytes | None, bytes | None] = (None, None)
 
 
-def put_request(
-    plan: Plan, dialect: Dialect, encoding: str, body: bytes, patches: Sequence[Patch] = ()
-) -> StoredRequest:
+class RequestBody(NamedTuple):
+    """A body as it came, and what `read_members` found in it."""
+
+    data: bytes
+    encoding: str
+    members: RequestMembers | None
+
+
+def put_request(plan: Plan, dialect: Dialect, request: RequestBody, patches: Sequence[Patch] = ()) -> StoredRequest:
     """Rows that keep a request's body as it came, and what was changed on its way out."""
+    body, encoding, members = request
     if not body:
         return StoredRequest([])
     kept = [{"start": patch.start, "end": patch.end, "text": patch.text.decode("latin-1")} for patch in patches] or None
     exchange_id, digest = plan.additions.exchange_id, hashlib.sha256(body).digest()
     coded = encoding.strip().lower() not in ("", "identity")
-    found = Unsplit(f"content coding {encoding[:40]}") if coded else plan.request(dialect, body)
+    found = Unsplit(f"content coding {encoding[:40]}") if coded else plan.request(dialect, body, members)
     if isinstance(found, Manifest):
         data = pack(found.marks) if found.marks else b""
         where = (found.skeleton, found.heads, found.tails)

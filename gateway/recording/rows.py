@@ -26,11 +26,11 @@ from gateway.dialects.client_headers import (
 from gateway.dialects.content import decode_body
 from gateway.dialects.metered import Metered
 from gateway.dialects.names import BROKEN, Dialect, Outcome
-from gateway.dialects.request_facts import RequestFacts, read_facts
+from gateway.dialects.request_facts import RequestFacts, RequestMembers, facts_of, read_members
 from gateway.history import timings
 from gateway.history.partitions import month_of
 from gateway.history.planning import Planner
-from gateway.history.store import Patch, put_reply, put_request, put_response
+from gateway.history.store import Patch, RequestBody, put_reply, put_request, put_response
 from gateway.history.writer import ExchangeRows
 from gateway.pricing.cost import cost_of
 from gateway.pricing.price_book import PriceBook
@@ -50,7 +50,7 @@ class Reading:
     started_at: datetime.datetime
     recorded: Recorded
     client: ClientFacts
-    facts: RequestFacts
+    members: RequestMembers | None
     answer: Accumulated
     answer_headers: HeaderPairs
     warnings: list[str]
@@ -64,9 +64,12 @@ class Reading:
         return Dialect(self.recorded.admission.dialect)
 
     @property
-    def encoding(self) -> str:
-        """The content coding of the request's body."""
-        return header(self.recorded.admission.headers, b"content-encoding")
+    def facts(self) -> RequestFacts:
+        return facts_of(self.dialect, self.members)
+
+    def request_body(self) -> RequestBody:
+        encoding = header(self.recorded.admission.headers, b"content-encoding")
+        return RequestBody(self.recorded.body or b"", encoding, self.members)
 
 
 class RowBuilder:
@@ -84,7 +87,7 @@ class RowBuilder:
         team = clean(recorded.admission.team, INDEXED_BOUND)
         plan = self._planner.begin(reading.id, month_of(reading.id.bytes), team)
         patches = [Patch(*msgspec.structs.astuple(patch)) for patch in recorded.patches]
-        request = put_request(plan, reading.dialect, reading.encoding, recorded.body or b"", patches)
+        request = put_request(plan, reading.dialect, reading.request_body(), patches)
         return ExchangeRows(
             id=reading.id,
             team=team,
@@ -112,11 +115,11 @@ def read(recorded: Recorded) -> Reading:
     dialect = Dialect(admission.dialect)
     answer_headers = recorded.head.headers if recorded.head else []
     warnings: list[str] = []
-    facts = RequestFacts()
+    members = None
     if recorded.body:
         decoded = decode_body(header(admission.headers, b"content-encoding"), recorded.body)
         warnings += [f"request: {decoded.error}"] if decoded.error else []
-        facts = read_facts(dialect, decoded.data)
+        members = read_members(decoded.data)
     answer = Accumulated()
     if recorded.response:
         content_type, encoding = header(answer_headers, b"content-type"), header(answer_headers, b"content-encoding")
@@ -129,7 +132,7 @@ def read(recorded: Recorded) -> Reading:
         started_at=EPOCH + datetime.timedelta(microseconds=admission.started_us),
         recorded=recorded,
         client=read_client(admission.headers),
-        facts=facts,
+        members=members,
         answer=answer,
         answer_headers=answer_headers,
         warnings=warnings,
