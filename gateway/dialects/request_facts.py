@@ -135,13 +135,8 @@ def elements_in(members: RequestMembers, name: str) -> list[msgspec.Raw] | msgsp
     return None if found is _ABSENT else found
 
 
-def read_facts(dialect: Dialect, body: bytes) -> RequestFacts:
-    """The facts the record keeps, from a body whose content coding is already undone. Never raises."""
-    return facts_of(dialect, read_members(body))
-
-
 def facts_of(dialect: Dialect, fields: RequestMembers | None) -> RequestFacts:
-    """The same, of a body that was read already."""
+    """The facts the record keeps. Never raises."""
     if fields is None:
         return RequestFacts()
     return RequestFacts(

@@ -14,9 +14,10 @@ from gateway.dialects.names import Dialect
 from gateway.dialects.request_facts import (
     Envelope,
     RequestFacts,
+    facts_of,
     find_model_ranges,
     read_envelope,
-    read_facts,
+    read_members,
     replace_model,
 )
 from tests.transcripts.captured import exchange, exchanges
@@ -57,6 +58,10 @@ ENVELOPES = {
     "nesting beyond measure": (DEEP, Envelope()),
     "brackets without end": (b"[" * 200_000, Envelope()),
 }
+
+
+def read_facts(dialect: Dialect, body: bytes) -> RequestFacts:
+    return facts_of(dialect, read_members(body))
 
 
 @pytest.mark.parametrize(("body", "expected"), ENVELOPES.values(), ids=ENVELOPES)

@@ -14,6 +14,7 @@ from gateway.dialects.accumulate import accumulate, token_counts
 from gateway.dialects.client_headers import organization_id, read_client
 from gateway.dialects.names import Dialect, Outcome
 from gateway.dialects.normal_form import normal_form
+from gateway.dialects.request_facts import read_members
 from gateway.dialects.request_parts import PartKind, Split, split
 from gateway.history.conversation.calls import Breakpoint, Call, Part
 from tests.gateway.history.recorded import outcome, recorded
@@ -49,7 +50,7 @@ def call_of(
 
 
 def parts_of(dialect: Dialect, raw: bytes) -> tuple[list[Part], list[Breakpoint]]:
-    found = split(dialect, raw)
+    found = split(dialect, raw, read_members(raw))
     assert isinstance(found, Split)
     pieces = [(run.kind, part) for run in sorted(found.runs, key=lambda run: run.kind) for part in run.parts]
     parts = [part_of(dialect, kind, piece) for kind, piece in pieces]
