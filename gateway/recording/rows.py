@@ -112,7 +112,6 @@ class RowBuilder:
 
 def read(recorded: Recorded) -> Reading:
     admission = recorded.admission
-    dialect = Dialect(admission.dialect)
     answer_headers = recorded.head.headers if recorded.head else []
     warnings: list[str] = []
     members = None
