@@ -14,11 +14,13 @@ from django.conf import settings
 from proxy_project.environment import Environment
 
 HOUR = 3600.0
+DAY = 24 * HOUR
 
 ROLLUP_SECONDS = 10.0
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "sum up": {"task": "gateway.tasks.rollups.roll_up", "schedule": ROLLUP_SECONDS},
+    "keep terms": {"task": "gateway.tasks.retention.keep_terms", "schedule": DAY},
     "make partitions ahead": {"task": "gateway.tasks.partitions.make_partitions_ahead", "schedule": HOUR},
 }
 
@@ -39,7 +41,7 @@ def configuration(environment: Environment) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "timezone": "UTC",
-        "imports": ["gateway.tasks.partitions", "gateway.tasks.rollups"],
+        "imports": ["gateway.tasks.partitions", "gateway.tasks.retention", "gateway.tasks.rollups"],
         "beat_schedule": SCHEDULE,
         "beat_scheduler": "proxy_project.beat:OnlyBeat",
         "beat_schedule_filename": str(folder / "schedule"),

@@ -1,5 +1,25 @@
-from gateway.admin import access, capabilities, deadletters, people, prices, providers, requests, rollups, routes
+from gateway.admin import (
+    access,
+    capabilities,
+    deadletters,
+    people,
+    prices,
+    providers,
+    requests,
+    retention,
+    rollups,
+    routes,
+)
 
 __all__ = [
-    "access", "capabilities", "deadletters", "people", "prices", "providers", "requests", "rollups", "routes",
-]  # fmt: skip
+    "access",
+    "capabilities",
+    "deadletters",
+    "people",
+    "prices",
+    "providers",
+    "requests",
+    "retention",
+    "rollups",
+    "routes",
+]

@@ -154,6 +154,10 @@ class ExchangeRows:
         return month_of(self.id.bytes)
 
 
+KNOWN = """
+SELECT id FROM gateway_requestlog WHERE id = ANY(%(ids)s)
+UNION ALL SELECT exchange_id FROM gateway_erasedexchange WHERE exchange_id = ANY(%(ids)s)
+"""
 # An escaped NUL, which jsonb refuses, but not an escaped backslash before "u0000".
 ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
@@ -172,10 +176,13 @@ class HistoryWriter:
         self._months: set[Any] = set()
 
     def known(self, ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-        """Those of the ids that have a row already."""
+        """Those of the ids that have a row already, or had one that was removed for good."""
         with psycopg.Cursor(self._connection) as cursor:
-            cursor.execute("SELECT id FROM gateway_requestlog WHERE id = ANY(%s)", [list(ids)])
-            return {row[0] for row in cursor}
+            cursor.execute(KNOWN, {"ids": list(ids)})
+            found = {row[0] for row in cursor}
+            cursor.execute("SELECT month FROM gateway_droppedmonth")
+            dropped = {row[0] for row in cursor}
+        return found | {id for id in ids if month_of(id.bytes) in dropped} if dropped else found
 
     def ensure_months(self, exchanges: Iterable[ExchangeRows]) -> None:
         """Make the partitions and scopes these exchanges go to, when they are not known to be there; not in a

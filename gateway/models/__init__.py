@@ -5,6 +5,7 @@ from gateway.models.ledger import DeadLetter, SpoolSegment, SpoolTotal
 from gateway.models.prices import CostRun, InstalledListPrice, ModelPrice
 from gateway.models.providers import Credential, Provider
 from gateway.models.requests import ChunkTiming, HeaderRecord, RateLimitSample, RequestLog, ResponseLog
+from gateway.models.retention import DroppedMonth, ErasedExchange, ErasureCertificate, LegalHold, RetentionTerm
 from gateway.models.rollups import RollupDay, RollupDue, RollupHour, RollupZone
 from gateway.models.routes import ModelRoute, RouteTarget
 from gateway.models.stored import StoredBody
@@ -21,10 +22,14 @@ __all__ = [
     "CostRun",
     "Credential",
     "DeadLetter",
+    "DroppedMonth",
     "Epoch",
+    "ErasedExchange",
+    "ErasureCertificate",
     "GatewaySettings",
     "HeaderRecord",
     "InstalledListPrice",
+    "LegalHold",
     "ManifestPage",
     "Member",
     "ModelPrice",
@@ -35,6 +40,7 @@ __all__ = [
     "RateLimitSample",
     "RequestLog",
     "ResponseLog",
+    "RetentionTerm",
     "RollupDay",
     "RollupDue",
     "RollupHour",

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from gateway.history.partitions import month_of
 from gateway.recording.series import SegmentKey
 
 ADD_COUNTS = """
@@ -30,6 +31,8 @@ SELECT count(*) FROM (
     SELECT id FROM gateway_requestlog WHERE id = ANY(%(ids)s)
     UNION
     SELECT exchange_id FROM gateway_deadletter WHERE exchange_id = ANY(%(ids)s)
+    UNION
+    SELECT exchange_id FROM gateway_erasedexchange WHERE exchange_id = ANY(%(ids)s)
 ) AS settled
 """
 RETIRE = """
@@ -89,11 +92,14 @@ class Ledger:
         return self._execute(ADD_DEAD_LETTER, values) == 1
 
     def settled(self, ids: Sequence[uuid.UUID]) -> int:
-        """How many of the distinct ids are in the history or among the dead letters."""
+        """How many of the distinct ids are in the history or among the dead letters, or were there and were removed."""
         with psycopg.Cursor(self._connection) as cursor:
-            cursor.execute(COUNT_SETTLED, {"ids": list(ids)})
+            cursor.execute("SELECT month FROM gateway_droppedmonth")
+            dropped = {row[0] for row in cursor}
+            left = [id for id in ids if month_of(id.bytes) not in dropped] if dropped else list(ids)
+            cursor.execute(COUNT_SETTLED, {"ids": left})
             row = cursor.fetchone()
-        return row[0] if row else 0
+        return (row[0] if row else 0) + len(ids) - len(left)
 
     def retire(self, segment: SegmentKey) -> None:
         self._execute(RETIRE, {"host": self._host, **segment._asdict()})

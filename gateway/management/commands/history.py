@@ -11,6 +11,7 @@ from gateway.history.packing import Damaged
 from gateway.history.store import NotInHistory
 from gateway.management.history import (
     conversing,
+    erasing,
     exporting,
     reading,
     spending,
@@ -23,6 +24,7 @@ MODULES = (
     spending,
     exporting,
     storing,
+    erasing,
 )
 ACTIONS = {action.name: action for module in MODULES for action in module.ACTIONS}
 

@@ -1,0 +1,67 @@
+"""Removes exchanges from the row tables, in bounded batches, and remembers their ids, so that the spool does not bring
+them back."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from django.db import connection, transaction
+
+from gateway.history.partitions import PARTITIONED_TABLES, month_of
+from gateway.history.sweeping import sweep
+
+BATCH = 500
+PLACES = """
+SELECT scope, id, request_bytes + coalesce((SELECT response_bytes FROM gateway_responselog s WHERE s.id = r.id), 0)
+FROM gateway_requestlog r WHERE id = ANY(%s)
+"""
+REMEMBER = """
+INSERT INTO gateway_erasedexchange (exchange_id, erased_at) SELECT unnest(%s::uuid[]), now() ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(slots=True)
+class Removed:
+    """What a removal removed. `places` are the months and scopes to be swept."""
+
+    exchanges: int = 0
+    bodies_bytes: int = 0
+    blobs: int = 0
+    first_id: uuid.UUID | None = None
+    last_id: uuid.UUID | None = None
+    places: set[tuple[datetime.date, int]] = field(default_factory=set)
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+
+def remove(ids: Iterable[uuid.UUID]) -> Iterator[Removed]:
+    """Remove these exchanges (in rising order), then what only they referred to. Gives what was done so far after each
+    batch, the same object each time. Raises Busy."""
+    removed = Removed()
+    rising = iter(ids)
+    while batch := list(islice(rising, BATCH)):
+        remove_batch(batch, removed)
+        yield removed
+    for month, scope in sorted(removed.places):
+        removed.blobs += sweep(month, scope)["gateway_blob"]
+        yield removed
+
+
+def remove_batch(batch: list[uuid.UUID], removed: Removed) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(PLACES, [batch])
+        rows = sorted(cursor.fetchall(), key=lambda row: row[1])
+        cursor.execute(REMEMBER, [batch])
+        for table in PARTITIONED_TABLES:
+            cursor.execute(f"DELETE FROM {table} WHERE id = ANY(%s)", [batch])  # noqa: S608
+    for scope, id, size in rows:
+        removed.places.add((month_of(id.bytes), scope))
+        removed.exchanges += 1
+        removed.bodies_bytes += size
+        removed.digest.update(f"{id}\n".encode())
+        removed.first_id = removed.first_id or id
+        removed.last_id = id

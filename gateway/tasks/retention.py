@@ -1,0 +1,25 @@
+"""What is older than its term goes, once a day."""
+
+from __future__ import annotations
+
+import datetime
+
+import structlog
+from celery import shared_task
+from django.db import OperationalError
+
+from gateway.history.retention import keep_terms
+from gateway.history.sweeping import Busy
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(
+    name="gateway.tasks.retention.keep_terms", ignore_result=True, autoretry_for=(OperationalError,), max_retries=3
+)
+def keep_all_terms() -> None:
+    try:
+        for step in keep_terms(datetime.datetime.now(datetime.UTC)):
+            log.info("retention", step=step)
+    except Busy as busy:
+        log.warning("retention put off", reason=str(busy))
