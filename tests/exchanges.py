@@ -141,6 +141,7 @@ def keep(samples: Iterable[Sample]) -> list[uuid.UUID]:
     writer = HistoryWriter(connection.connection)
     writer.ensure_months(rows)
     writer.write(rows)
+    writer.settle(rows)
     return [row.id for row in rows]
 
 

@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.types.json import set_json_dumps
 
 from gateway.dialects.json_values import write_json
+from gateway.history.capability_ledger import CapabilityLedger, Sightings
 from gateway.history.id_times import hour_of
 from gateway.history.partitions import create_partitions, month_of
 from gateway.history.planning import Additions
@@ -144,6 +145,7 @@ class ExchangeRows:
     timing: Row | None = None
     rate_limits: Sequence[Row] = field(default_factory=list)
     bodies: Sequence[BodyRow] = field(default_factory=list)
+    sightings: Sightings | None = None
 
     def size(self) -> int:
         """About how many bytes it will take in the tables."""
@@ -174,6 +176,7 @@ class HistoryWriter:
         self._connection = connection
         self._tree = TreeWriter(connection)
         self._months: set[Any] = set()
+        self._capabilities = CapabilityLedger(connection)
 
     def known(self, ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
         """Those of the ids that have a row already, or had one that was removed for good."""
@@ -216,10 +219,12 @@ class HistoryWriter:
         self._copy("gateway_ratelimitsample", [row for exchange in exchanges for row in exchange.rate_limits])
         self._copy("gateway_storedbody", [row for exchange in exchanges for row in exchange.bodies])
         mark_due(self._connection, {hour_of(exchange.id) for exchange in exchanges})
+        self._capabilities.write([exchange.sightings for exchange in exchanges if exchange.sightings])
 
     def settle(self, exchanges: Sequence[ExchangeRows]) -> None:
         """What was written is committed; with this the next rows of the same conversations are cheaper."""
         self._tree.settle(((exchange.month, exchange.team), exchange.additions) for exchange in exchanges)
+        self._capabilities.settle()
 
     def _copy(self, table: str, rows: Sequence[Row]) -> None:
         if not rows:

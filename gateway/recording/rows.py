@@ -36,6 +36,7 @@ from gateway.pricing.cost import cost_of
 from gateway.pricing.price_book import PriceBook
 from gateway.recording.assemble import Recorded
 from gateway.recording.records import Attempt, HeaderPairs
+from gateway.recording.sightings import SightingReader
 from gateway.recording.text import INDEXED_BOUND, clean, clean_or_none
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -78,6 +79,7 @@ class RowBuilder:
     def __init__(self, tag_headers: Sequence[str] = (), prices: PriceBook | None = None) -> None:
         self._tag_headers = frozenset(tag_headers)
         self._planner = Planner()
+        self._sightings = SightingReader()
         self.prices = prices or PriceBook(())
         """What costs are computed by; whoever builds for long keeps it up to date."""
 
@@ -87,7 +89,8 @@ class RowBuilder:
         team = clean(recorded.admission.team, INDEXED_BOUND)
         plan = self._planner.begin(reading.id, month_of(reading.id.bytes), team)
         patches = [Patch(*msgspec.structs.astuple(patch)) for patch in recorded.patches]
-        request = put_request(plan, reading.dialect, reading.request_body(), patches)
+        body = reading.request_body()
+        request = put_request(plan, reading.dialect, body, patches)
         return ExchangeRows(
             id=reading.id,
             team=team,
@@ -101,6 +104,15 @@ class RowBuilder:
             timing=timing_row(reading),
             rate_limits=rate_limit_rows(reading),
             bodies=[*request.rows, *put_response(reading.id, recorded.response)],
+            sightings=self._sightings.read(
+                recorded,
+                reading.client,
+                reading.started_at,
+                body.encoding,
+                request.leaves[0],
+                plan.additions,
+                reading.answer.error_message,
+            ),
         )
 
     def _tags(self, headers: HeaderPairs) -> dict[str, str]:

@@ -11,6 +11,7 @@ from tests.faults.client import KEY, LoadClient, Reading, Received
 from tests.faults.nemesis import held_postgres, kill, stopped
 from tests.faults.registry import require, row
 from tests.faults.scene import Gateway, Scene, until
+from tests.faults.summed_up import rolled_up
 
 FSYNC_SECONDS = 1.0
 MIXED = ("slow;ms=20;events=40", "text", "thinking;ms=10", "tools", "error_429", "slow;ms=50;events=20")
@@ -113,7 +114,7 @@ async def until_served(client: LoadClient, seconds: float = 20) -> float:
 @row(
     "R-03",
     "`loader` is killed 20 times while it works, and `worker` once for every third: nothing is lost, nothing stored"
-    " twice, no client notices.",
+    " twice, no client notices, and the sums by hour and day are those of the turns.",
     quick=True,
 )
 async def loader_killed(scene: Scene) -> str:
@@ -134,7 +135,8 @@ async def loader_killed(scene: Scene) -> str:
             answers = await work
         bad = [answer for answer in answers if answer.ending != "whole"]
         require(not bad, f"{len(bad)} answers were not whole, such as {bad[:1]}")
-        return f"{len(answers)} exchanges; {await nothing_lost(scene, gateway)}"
+        text = await nothing_lost(scene, gateway)
+        return f"{len(answers)} exchanges; {text}; summed up {await rolled_up(gateway)}"
 
 
 @row(

@@ -16,9 +16,11 @@ from tests.faults.client import STREAM_BODY
 from tests.faults.nemesis import held_postgres
 from tests.faults.registry import require, row
 from tests.faults.scene import Gateway, Scene
+from tests.faults.summed_up import rolled_up
 
 SUMS = """
 SELECT count(*), sum(status_code), sum(request_bytes), sum(response_bytes), sum(input_tokens), sum(output_tokens),
+       sum(cost_usd),
        (SELECT count(*) FROM gateway_storedbody), (SELECT count(*) FROM gateway_chunktiming),
        (SELECT count(*) FROM gateway_headerrecord), (SELECT count(*) FROM gateway_ratelimitsample)
 FROM gateway_requestlog JOIN gateway_responselog USING (id)
@@ -70,8 +72,8 @@ def sums(gateway: Gateway) -> tuple[Any, ...]:
 
 @row(
     "R-11",
-    "The whole spool is delivered again, twice, and in another order: counts, bytes, tokens and rows stay as they"
-    " were.",
+    "The whole spool is delivered again, twice, and in another order: counts, bytes, tokens, costs, rows, and the sums"
+    " by hour and day stay as they were.",
 )
 async def delivered_again(scene: Scene) -> str:
     data_dir = scene.directory / "data"
@@ -82,7 +84,7 @@ async def delivered_again(scene: Scene) -> str:
             deliver(copy, data_dir / "spool", reverse=number == 2)
         async with scene.gateway(data_dir) as gateway:
             text = await nothing_lost(scene, gateway)
-            found.append(await asyncio.to_thread(sums, gateway))
+            found.append((*await asyncio.to_thread(sums, gateway), *await rolled_up(gateway)))
     require(found[0] == found[1] == found[2], f"the sums changed: {found}")
     return f"{text}; sums {found[0]} three times"
 
