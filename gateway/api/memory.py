@@ -22,6 +22,7 @@ from gateway.api.control_group import control_groups
 FULL = 0.8
 LOOK_SECONDS = 0.02
 TRIM_SECONDS = 1.0
+TIDY_SECONDS = 10.0
 SMALL = 256 * 1024
 """Bodies up to this size are not counted ahead."""
 COPIES = 2.5
@@ -48,11 +49,13 @@ class Memory:
         self._bounds = bounds
         self._looked = self._trimmed = 0.0
         self._reserved = 0
+        self._is_stirred = False
         self._room = 0
         self._name = ""
 
     def fits(self, size: int = 0) -> bool:
         """Whether a request with a body of that size may come in."""
+        self._is_stirred = True
         self._look()
         needed = int(size * COPIES) if size > SMALL else 0
         if self._room - self._reserved > needed:
@@ -84,6 +87,13 @@ class Memory:
             if limit and used is not None:
                 rooms.append((int(limit * FULL) - used, bound.name))
         return min(rooms, default=(1 << 62, ""))
+
+    def tidy(self) -> None:
+        """To be called now and then: give back what requests have left in the allocator, while no large one is under
+        way. It takes some milliseconds for each 100 MB, and large bodies leave half of theirs there for good."""
+        if self._is_stirred and not self._reserved and time.monotonic() - self._trimmed >= TIDY_SECONDS:
+            self._is_stirred = False
+            self._trim()
 
     def _trim(self) -> None:
         """Freed memory that the allocator still holds counts as used until it is given back."""

@@ -102,6 +102,7 @@ class Runtime:
         limit = self.environment.client_write_timeout
         while True:
             await asyncio.sleep(min(1.0, limit / STALL_CHECKS))
+            self.memory.tidy()
             now = time.monotonic()
             for stream in [s for s in self.streams if s.sending_since and now - s.sending_since >= limit]:
                 stream.request.end_stalled()

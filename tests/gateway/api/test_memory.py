@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 
+import psutil
 import pytest
 
 from gateway.api import memory as module
@@ -82,3 +83,27 @@ def test_this_process_has_a_bound_and_stays_below_it() -> None:
 def test_a_limit_of_the_address_space_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda which: (1, 1))
     assert "RLIMIT_AS" in str(Memory(bounds_of(0)).problem)
+
+
+def test_what_requests_left_is_given_back_once_no_large_one_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TRIM_SECONDS", 0.0)
+    monkeypatch.setattr(module, "TIDY_SECONDS", 0.0)
+    memory = bounded(None, None)
+    # Blocks below the size that has pages of its own, with something that stays between them.
+    blocks, kept = [], []
+    for _ in range(600):
+        blocks.append(bytes(100_000))
+        kept.append(bytes(2_000))
+    assert memory.fits()
+    reservation = memory.reserve(LARGE)
+    blocks.clear()
+    before = resident()
+    memory.tidy()
+    assert resident() > before - 10 * MIB, "a large body is under way"
+    reservation.release()
+    memory.tidy()
+    assert resident() < before - 20 * MIB
+
+
+def resident() -> int:
+    return psutil.Process().memory_info().rss
