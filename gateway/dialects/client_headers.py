@@ -82,7 +82,7 @@ def _turn_metadata(said: dict[str, str]) -> JSONObject:
     if text is None:
         return {}
     try:
-        return object_or_none(read_json(text.encode("latin-1")).value) or {}
+        return object_or_none(read_json(text.encode("latin-1", "replace")).value) or {}
     except NotJSONError:
         return {}
 

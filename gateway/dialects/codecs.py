@@ -8,5 +8,10 @@ from gateway.dialects.anthropic.codec import CODEC as ANTHROPIC
 from gateway.dialects.chat.codec import CODEC as CHAT
 from gateway.dialects.codec import Codec
 from gateway.dialects.names import Dialect
+from gateway.dialects.responses.codec import CODEC as RESPONSES
 
-CODECS: Final[dict[Dialect, Codec]] = {Dialect.ANTHROPIC: ANTHROPIC, Dialect.CHAT: CHAT}
+CODECS: Final[dict[Dialect, Codec]] = {
+    Dialect.ANTHROPIC: ANTHROPIC,
+    Dialect.CHAT: CHAT,
+    Dialect.RESPONSES: RESPONSES,
+}
