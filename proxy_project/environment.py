@@ -211,6 +211,9 @@ class Environment:
     upstream_allow_hosts: tuple[str, ...] = setting(
         (), parse_list, help="hosts that may lie on private addresses; others then may not"
     )
+    model_refresh: float = setting(
+        60.0, parse_seconds, help="seconds between two looks at the providers' lists of models; 0: none is kept"
+    )
     log_level: str = setting("info", parse_choice("debug", "info", "warning", "error"), help="how much is logged")
     log_format: str = setting("console", parse_choice("console", "json"), help="how it is written")
     metrics_log: bool = setting(False, parse_bool, help="one line for each exchange when it is in the history")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from gateway.api.descriptors import Descriptors
+from gateway.api.discovery import ModelDiscovery
 from gateway.api.memory import Memory, bounds_of
 from gateway.configuration.keeper import ConfigurationKeeper
 from gateway.configuration.sealing import access_key_pepper, pepper
 from gateway.policy.reach import Reach
 from gateway.policy.redaction import Redactor
+from gateway.recording.kept_responses import KeptResponses
 from gateway.recording.recorder import Recorder
 from gateway.upstream.client import Timeouts, UpstreamClient
 
@@ -23,7 +27,10 @@ if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
     from gateway.api.streaming import ExchangeStream
 
+log = logging.getLogger(__name__)
+
 FIRST_SNAPSHOT_SECONDS = 2.0
+SWEEP_SECONDS = 3600.0
 COPY_NAME = "configuration.copy"
 STALL_CHECKS = 4
 """How often within TURNLOG_CLIENT_WRITE_TIMEOUT the streams are looked at."""
@@ -53,6 +60,8 @@ class Runtime:
         )
         self.descriptors = Descriptors(self.upstream.idle_connections, self.upstream.release_idle)
         self.memory = Memory(bounds_of(environment.max_memory_bytes))
+        self.discovery = ModelDiscovery(self.configuration, self.upstream, environment.model_refresh)
+        self.kept_responses = KeptResponses(environment.data_dir / "responses", pepper("responses"))
         self.access_pepper = access_key_pepper()
         self.streams: set[ExchangeStream] = set()
         self.uploads: set[GatewayRequest] = set()
@@ -62,7 +71,7 @@ class Runtime:
         """Running requests are being cut because the drain took too long."""
         self.began = time.monotonic()
         self._starting: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         if self._starting is None:
@@ -74,13 +83,14 @@ class Runtime:
         await self.recorder.start()
         # Better a moment later than with refusals; without a database we serve all the same, and say so in /readyz.
         await asyncio.to_thread(self.configuration.wait_loaded, FIRST_SNAPSHOT_SECONDS)
-        self._watching = asyncio.create_task(self._watch_stalls())
+        chores = (self._watch_stalls(), self.discovery.run(), self._sweep_responses())
+        self._watching = [asyncio.create_task(chore) for chore in chores]
 
     async def stop(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in self._watching:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
+                await task
         await self.upstream.aclose()
         await self.recorder.stop()
         await asyncio.to_thread(self.configuration.stop)
@@ -96,6 +106,14 @@ class Runtime:
     @property
     def keeps_history(self) -> bool:
         return self.recorder.ready()
+
+    async def _sweep_responses(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self.kept_responses.sweep, datetime.now(UTC))
+            except OSError as error:
+                log.warning("old responses could not be removed: %s", error)
+            await asyncio.sleep(SWEEP_SECONDS)
 
     async def _watch_stalls(self) -> None:
         """End requests whose client has taken, or sent, nothing for too long. One look at all, not a timer for each."""

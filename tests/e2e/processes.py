@@ -79,6 +79,8 @@ class WebProcess:
             "DATABASE_URL": database_url,
             "PYTHONUNBUFFERED": "1",
             "TURNLOG_DRAIN_GRACE": "0",
+            # A provider's books hold what a test asked, and nothing else.
+            "TURNLOG_MODEL_REFRESH": "0",
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None

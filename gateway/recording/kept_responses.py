@@ -1,0 +1,118 @@
+"""Responses the gateway keeps for callers that come back with `previous_response_id`.
+
+A file for each, beside the spool: written before the caller gets the end of its answer, so that every process of this
+host finds it from then on, also after a restart and while PostgreSQL is away. The name of a file is a keyed digest of
+owner and id, so nobody finds another's; the folder is the day in the id, and whole days go when they are old. A
+response holds what its own request added; what came before is read from those it continues.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import shutil
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import zstandard
+
+from gateway.dialects.responses.continuation import Items, output_items
+
+KEPT_DAYS: Final = 30
+MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
+LONGEST_CHAIN: Final = 1000
+_DAY: Final = "%Y%m%d"
+_BOUND: Final = 256 * 1024 * 1024
+
+
+class KeptResponse(msgspec.Struct, frozen=True, array_like=True):
+    """`input`: the items its request added to those of `previous`; `response`: the object as the caller got it."""
+
+    previous: str
+    input: list[msgspec.Raw]
+    response: msgspec.Raw
+
+
+class KeptResponses:
+    """All methods block; `directory` is made when the first response is kept."""
+
+    def __init__(self, directory: Path, pepper: bytes) -> None:
+        self._directory = directory
+        self._pepper = pepper
+
+    def keep(self, owner: str, response_id: str, kept: KeptResponse) -> None:
+        """Raises OSError when it cannot be written."""
+        path = self._path(owner, response_id)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data = zstandard.ZstdCompressor(level=3).compress(msgspec.json.encode(kept))
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def find(self, owner: str, response_id: str) -> KeptResponse | None:
+        """None when there is none of that id, or it is another's."""
+        try:
+            data = self._path(owner, response_id).read_bytes()
+            plain = zstandard.ZstdDecompressor().decompress(data, max_output_size=_BOUND)
+            return msgspec.json.decode(plain, type=KeptResponse)
+        except (OSError, zstandard.ZstdError, ValueError):
+            return None
+
+    def forget(self, owner: str, response_id: str) -> bool:
+        """Whether there was one."""
+        try:
+            self._path(owner, response_id).unlink()
+        except OSError:
+            return False
+        return True
+
+    def conversation(self, owner: str, response_id: str) -> Items | None:
+        """All items up to and with the response's own, in order; None when it or one before it is not there."""
+        turns: list[Items] = []
+        while response_id:
+            kept = self.find(owner, response_id)
+            if kept is None or len(turns) >= LONGEST_CHAIN:
+                return None
+            turns.append([*kept.input, *output_items(bytes(kept.response))])
+            response_id = kept.previous
+        return [item for turn in reversed(turns) for item in turn]
+
+    def sweep(self, now: datetime) -> None:
+        """Remove the days that are too old, and the oldest ones while all together are too big."""
+        days = sorted(path for path in self._directory.glob("????????") if path.is_dir())
+        oldest = (now - timedelta(days=KEPT_DAYS)).strftime(_DAY)
+        sizes = {day: sum(file.stat().st_size for file in day.iterdir()) for day in days}
+        total = sum(sizes.values())
+        for day in days[:-1]:
+            if day.name < oldest or total > MOST_BYTES:
+                shutil.rmtree(day, ignore_errors=True)
+                total -= sizes[day]
+
+    def _path(self, owner: str, response_id: str) -> Path:
+        digest = hmac.digest(self._pepper, f"{owner}\0{response_id}".encode("utf-8", "replace"), hashlib.sha256)
+        return self._directory / day_of(response_id) / digest.hex()
+
+
+def day_of(response_id: str) -> str:
+    """The day in the UUIDv7 that an id of ours is made of; a fixed one for any other id."""
+    digits = response_id.removeprefix("resp_")
+    try:
+        moment = datetime.fromtimestamp(int(digits[:12], 16) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return "00000000"
+    return moment.strftime(_DAY)
+
+
+def is_ours(response_id: str) -> bool:
+    """Whether an id is of the kind this gateway gives: `resp_` and a UUIDv7. OpenAI's are longer."""
+    digits = response_id.removeprefix("resp_")
+    return len(digits) == 32 and digits[12] == "7" and all(character in "0123456789abcdef" for character in digits)

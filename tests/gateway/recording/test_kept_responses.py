@@ -1,0 +1,120 @@
+"""Responses kept for those that continue them: found by every process, by their owner alone, until they are old."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+import uuid_utils
+
+from gateway.recording.kept_responses import KeptResponse, KeptResponses, day_of, is_ours
+
+RESPONSE = b'{"id":"x","output":[{"type":"message","id":"m1","n":1.10}]}'
+NOW = datetime.now(UTC)
+
+
+def an_id(moment: datetime = NOW) -> str:
+    return "resp_" + f"{int(moment.timestamp() * 1000):012x}" + str(uuid_utils.uuid7()).replace("-", "")[12:]
+
+
+def kept(previous: str = "", text: str = "hi") -> KeptResponse:
+    item = msgspec.Raw(msgspec.json.encode({"role": "user", "content": text}))
+    return KeptResponse(previous, [item], msgspec.Raw(RESPONSE))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeptResponses:
+    return KeptResponses(tmp_path / "responses", b"pepper")
+
+
+def test_what_is_kept_is_found_byte_for_byte(store: KeptResponses) -> None:
+    name = an_id()
+    store.keep("ada", name, kept())
+    found = store.find("ada", name)
+    assert found is not None
+    assert bytes(found.response) == RESPONSE
+    assert [bytes(item) for item in found.input] == [b'{"role":"user","content":"hi"}']
+
+
+def test_another_process_finds_it(store: KeptResponses, tmp_path: Path) -> None:
+    name = an_id()
+    store.keep("ada", name, kept())
+    program = (
+        "import sys; from pathlib import Path; from gateway.recording.kept_responses import KeptResponses;"
+        "found = KeptResponses(Path(sys.argv[1]), b'pepper').find('ada', sys.argv[2]);"
+        "sys.stdout.write(bytes(found.response).decode())"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "responses"), name]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == RESPONSE
+
+
+def test_nobody_else_finds_it(store: KeptResponses, tmp_path: Path) -> None:
+    name = an_id()
+    store.keep("ada", name, kept())
+    assert store.find("grace", name) is None
+    assert store.conversation("grace", name) is None
+    assert not store.forget("grace", name)
+    assert KeptResponses(tmp_path / "responses", b"other pepper").find("ada", name) is None
+
+
+def test_a_conversation_is_its_turns_in_order(store: KeptResponses) -> None:
+    names = [an_id() for _ in range(3)]
+    for number, name in enumerate(names):
+        store.keep("ada", name, kept(names[number - 1] if number else "", f"turn {number}"))
+    items = store.conversation("ada", names[-1])
+    assert items is not None
+    said = [msgspec.json.decode(item).get("content") for item in items]
+    assert said == ["turn 0", None, "turn 1", None, "turn 2", None]
+    assert bytes(items[1]) == b'{"type":"message","id":"m1","n":1.10}'
+
+
+def test_a_conversation_with_a_hole_is_none(store: KeptResponses) -> None:
+    first, second = an_id(), an_id()
+    store.keep("ada", first, kept())
+    store.keep("ada", second, kept(first))
+    assert store.forget("ada", first)
+    assert store.conversation("ada", second) is None
+    assert store.conversation("ada", first) is None
+
+
+def test_a_response_that_continues_itself_ends_somewhere(store: KeptResponses) -> None:
+    name = an_id()
+    store.keep("ada", name, kept(name))
+    assert store.conversation("ada", name) is None
+
+
+def test_a_torn_file_is_none(store: KeptResponses, tmp_path: Path) -> None:
+    name = an_id()
+    store.keep("ada", name, kept())
+    (file,) = (path for path in (tmp_path / "responses").rglob("*") if path.is_file())
+    file.write_bytes(file.read_bytes()[:-3])
+    assert store.find("ada", name) is None
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_old_days_go_whole(store: KeptResponses) -> None:
+    old, recent, today = (an_id(NOW - timedelta(days=days)) for days in (40, 3, 0))
+    for name in (old, recent, today):
+        store.keep("ada", name, kept())
+    store.sweep(NOW)
+    assert [store.find("ada", name) is not None for name in (old, recent, today)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("resp_" + "0" * 32, False),
+        ("resp_0193f5a07c007abc8def0123456789ab", True),
+        ("resp_71109835ca334b859dd1c0acc32b6cd8", False),
+        ("resp_68af4030592c81938ec0a5fbab4a3e9f05438e46b5f69a3b", False),
+        ("../../etc/passwd", False),
+        ("", False),
+    ],
+)
+def test_only_ids_of_our_making_are_looked_up(name: str, ours: bool) -> None:
+    assert is_ours(name) is ours
+    assert day_of(name).isdigit()
