@@ -36,6 +36,7 @@ COLUMNS = (
     "client_version",
     "request_bytes",
     "capture",
+    "handling",
     "response__first_byte_ms",
     "response__duration_ms",
     "response__response_bytes",

@@ -7,20 +7,26 @@ that cannot be read is relayed all the same. The provider is the authority on wh
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from gateway.api.demoting import DEMOTED, folded_reply, is_event_stream
 from gateway.api.failure_log import log_failed_forward
 from gateway.api.forwarding import inbound_headers, outbound_headers
+from gateway.api.keeping import Keeping, continue_conversation
+from gateway.api.model_names import find_destination
+from gateway.api.own_ways import Answering, own_way
+from gateway.api.plain_body import CODING, needed, plain_body
 from gateway.api.refusals import Refusal, check_room, read_or_refuse, render, unavailable
 from gateway.api.replies import RelayedReply, Reply
 from gateway.api.request import GatewayRequest, HeaderPair
 from gateway.api.streaming import ExchangeStream
-from gateway.api.translating import plan, translated_headers, translated_record, translated_reply
+from gateway.api.translating import PATHS, plan, translated_headers, translated_record, translated_reply
+from gateway.dialects.demotion import demote
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Outcome
-from gateway.dialects.request_facts import Envelope, read_envelope, replace_model
+from gateway.dialects.request_facts import Envelope, Patch, patched, read_envelope, replace_model
 from gateway.dialects.translation import Translation
 from gateway.policy.access import (
     Admitted,
@@ -32,7 +38,7 @@ from gateway.policy.access import (
     read_credentials,
     treat_credentials,
 )
-from gateway.policy.routing import Destination, Untranslatable, choose_destination
+from gateway.policy.routing import Destination, Untranslatable
 from gateway.policy.snapshot import ProviderEntry, Snapshot
 from gateway.recording.recorder import CaptureUnavailable, Exchange
 from gateway.recording.records import Admission, Attempt
@@ -56,6 +62,15 @@ class Facts:
     envelope: Envelope = NO_ENVELOPE
     destination: Destination | None = None
     translation: Translation | None = None
+    keeping: Keeping | None = None
+    own: Answering | None = None
+    """What answers without a provider."""
+    handling: str = ""
+    """What the record says of a request that was not simply passed on."""
+    changes: list[Patch] = field(default_factory=list)
+    """What of the body is replaced on the way out."""
+    uncoded: bytes | None = None
+    """The body without its content coding, when it goes out so because something in it is replaced."""
     body: bytes = b""
     """Empty once it was handed over: nothing of ours may hold it while the answer streams."""
     body_bytes: int = 0
@@ -69,6 +84,8 @@ async def relay(request: GatewayRequest) -> Reply:
         exchange = begin(request, facts)
     except Refusal as refusal:
         return deny(request, facts, refusal)
+    if facts.own is not None:
+        return await answer_by_ourselves(request, facts, exchange, facts.own)
     stream = request.stream = ExchangeStream(request, exchange)
     assert facts.destination is not None
     body = prepare_body(exchange, facts)
@@ -89,9 +106,10 @@ async def decide(request: GatewayRequest, facts: Facts) -> Treatment:
     check_room(request)
     facts.body = await read_or_refuse(request)
     facts.body_bytes = len(facts.body)
-    facts.envelope = envelope_of(request, facts.body)
+    plain = await plain_body(request, facts.body)
+    facts.envelope = envelope_of(request, plain)
     model = facts.envelope.model
-    destination = choose_destination(snapshot, request.dialect, model)
+    destination = find_destination(snapshot, request.runtime.discovery.catalogue, request.dialect, model)
     if isinstance(destination, Untranslatable):
         raise Refusal(
             ErrorKind.NOT_SUPPORTED,
@@ -100,9 +118,15 @@ async def decide(request: GatewayRequest, facts: Facts) -> Treatment:
             "between them is not supported yet. Ask for another model, or call that provider's API.",
         )
     facts.destination = destination
-    facts.translation = plan(request, facts.body, destination)
-    if facts.translation is not None:
+    own = own_way(request, destination, plain)
+    if own is not None:
+        facts.handling, facts.own = own
+        return Replace(None)
+    if destination.speaks is not None:
+        body, facts.keeping = await continue_conversation(request, facts, needed(request, plain))
+        facts.translation = plan(request, body, destination)
         return Replace(None)  # a credential of the caller's never crosses dialects: the provider's own goes along
+    note_changes(request, facts, plain)
     treatment = treat_credentials(snapshot, facts.admitted, facts.presented, destination.provider)
     if isinstance(treatment, Denied):
         raise Refusal(ErrorKind.AUTHENTICATION, treatment.message)
@@ -116,14 +140,31 @@ def check_access(request: GatewayRequest, presented: Presented, snapshot: Snapsh
     return admitted
 
 
-def envelope_of(request: GatewayRequest, body: bytes) -> Envelope:
-    """What the body says of model and streaming; nothing when it is encoded, a form or empty."""
-    if not body or (request.header(b"content-encoding") or b"identity") != b"identity":
+def envelope_of(request: GatewayRequest, plain: bytes | None) -> Envelope:
+    """What the body says of model and streaming; nothing when it cannot be decoded, is a form or empty."""
+    if not plain:
         return NO_ENVELOPE
     content_type = request.header(b"content-type")
     if content_type is not None and b"json" not in content_type.lower():
         return NO_ENVELOPE
-    return read_envelope(body)
+    return read_envelope(plain)
+
+
+def note_changes(request: GatewayRequest, facts: Facts, plain: bytes | None) -> None:
+    """What the route has replaced in a body that is relayed: the model, and with a demotion the wish for a stream."""
+    destination = facts.destination
+    if destination is None or not plain:
+        return
+    if destination.model is not None:
+        facts.changes += replace_model(plain, destination.model)[1]
+    route = destination.route
+    if route is not None and route.demote and request.path == PATHS.get(request.dialect):
+        demoted = demote(request.dialect, plain)
+        if demoted is not None:
+            facts.handling = DEMOTED
+            facts.changes += demoted[1]
+    if facts.changes and plain is not facts.body:
+        facts.uncoded = plain
 
 
 def begin(request: GatewayRequest, facts: Facts) -> Exchange:
@@ -155,6 +196,7 @@ def admission(request: GatewayRequest, facts: Facts) -> Admission:
         requested_model=facts.envelope.model,
         routed_model=(destination.model if destination else None) or facts.envelope.model,
         is_streaming=facts.envelope.stream,
+        handling=facts.handling,
     )
 
 
@@ -178,18 +220,33 @@ def observe_own(exchange: Exchange, reply: Reply) -> None:
     exchange.chunk(reply.body)
 
 
+async def answer_by_ourselves(request: GatewayRequest, facts: Facts, exchange: Exchange, own: Answering) -> Reply:
+    """An answer that needs no provider, recorded with the request it answers."""
+    exchange.request_body(facts.body)
+    facts.body = b""
+    try:
+        reply = await own()
+    except BaseException as fault:
+        exchange.finish(Outcome.INTERRUPTED, repr(fault))
+        raise
+    observe_own(exchange, reply)
+    exchange.finish(Outcome.COMPLETED)
+    return reply
+
+
 def prepare_body(exchange: Exchange, facts: Facts) -> bytes:
-    """Record the body as it came; return it as it goes out, with the model's bytes replaced where the route says so."""
+    """Record the body as it came; return it as it goes out, with the bytes replaced that the route has replaced."""
     exchange.request_body(facts.body)
     if facts.translation is not None:
         return facts.translation.encoded.body
-    model = facts.destination.model if facts.destination else None
-    if model is None:
+    if not facts.changes:
         return facts.body
-    body, patches = replace_model(facts.body, model)
-    for start, end, text in patches:
+    if facts.uncoded is not None:
+        # The offsets are not those of the body as it is kept.
+        return patched(facts.uncoded, facts.changes)
+    for start, end, text in facts.changes:
         exchange.patch(start, end, text)
-    return body
+    return patched(facts.body, facts.changes)
 
 
 async def forward(
@@ -205,7 +262,7 @@ async def forward(
     host = host_of(provider.address)
     if translation is None:
         target = request.target
-        headers = outbound_headers(request.pairs, host=host, treatment=treatment, body_bytes=len(body))
+        headers = outbound_headers(sent_pairs(request), host=host, treatment=treatment, body_bytes=len(body))
     else:
         target = translation.encoded.path
         headers = translated_headers(request, translation, provider, host)
@@ -223,9 +280,19 @@ async def forward(
     raw = response.headers.raw
     exchange.response_head(status, raw)
     if translation is not None:
-        return await translated_reply(request, stream, response, translation, record)
+        keeping = request.facts.keeping if request.facts is not None else None
+        return await translated_reply(request, stream, response, translation, record, keeping)
+    if request.facts is not None and request.facts.handling == DEMOTED and status == 200 and is_event_stream(raw):
+        return await folded_reply(request, stream, response)
     stream.attach(response, events=is_plain_event_stream(raw))
     return RelayedReply(status, inbound_headers(raw), stream)
+
+
+def sent_pairs(request: GatewayRequest) -> list[HeaderPair]:
+    """The caller's headers; without the content coding when the body goes out without it."""
+    if request.facts is None or request.facts.uncoded is None:
+        return request.pairs
+    return [pair for pair in request.pairs if pair[0] != CODING]
 
 
 def failed(

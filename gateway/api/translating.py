@@ -18,12 +18,14 @@ from gateway.dialects.answer import Failed
 from gateway.dialects.errors import encode_error, is_final, status_of
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Dialect, Outcome
+from gateway.dialects.responses.compaction import ask_for_summary
 from gateway.dialects.translation import AnswerTranslator, Translation, translate_request
-from gateway.dialects.turn import Loss, Refused
+from gateway.dialects.turn import Loss, Refused, Request
 from gateway.policy.access import provider_header
 from gateway.recording.records import Translated
 
 if TYPE_CHECKING:
+    from gateway.api.keeping import Keeping
     from gateway.api.request import GatewayRequest, HeaderPair
     from gateway.api.streaming import ExchangeStream
     from gateway.policy.routing import Destination
@@ -35,6 +37,7 @@ PATHS = {
     Dialect.CHAT: "/v1/chat/completions",
     Dialect.RESPONSES: "/v1/responses",
 }
+COMPACT = "/v1/responses/compact"
 SILENCE_SECONDS = 15.0
 """After how long without a byte for the caller a ping is sent."""
 CARRIED = frozenset({b"user-agent", b"traceparent", b"tracestate"})
@@ -50,7 +53,8 @@ def plan(request: GatewayRequest, body: bytes, destination: Destination) -> Tran
     """The translation a destination needs; None when it is a relay. Raises Refusal for what cannot be said there."""
     if destination.speaks is None:
         return None
-    if request.method != "POST" or request.path != PATHS.get(request.dialect):
+    is_compaction = request.path == COMPACT
+    if request.method != "POST" or not (is_compaction or request.path == PATHS.get(request.dialect)):
         raise Refusal(
             ErrorKind.NOT_SUPPORTED,
             f"{request.path} is not translated: the model's provider {destination.provider.name} speaks another API.",
@@ -58,10 +62,21 @@ def plan(request: GatewayRequest, body: bytes, destination: Destination) -> Tran
     profile = destination.provider.profile
     try:
         return translate_request(
-            request.dialect, destination.speaks, profile, body, model=destination.model, tag=request.id_text
+            request.dialect,
+            destination.speaks,
+            profile,
+            body,
+            model=destination.model,
+            tag=request.id_text,
+            adapt=as_window if is_compaction else None,
         )
     except Refused as refused:
         raise Refusal(ErrorKind.INVALID_REQUEST, refused.message, details=refused.details) from None
+
+
+def as_window(asked: Request) -> Request:
+    """What `/v1/responses/compact` asks for: the conversation summed up, never as a stream."""
+    return msgspec.structs.replace(ask_for_summary(asked, "window"), stream=False)
 
 
 def translated_record(request: GatewayRequest, translation: Translation) -> Translated:
@@ -98,6 +113,7 @@ async def translated_reply(
     response: httpx.Response,
     translation: Translation,
     record: Translated,
+    keeping: Keeping | None = None,
 ) -> Reply:
     """The provider has answered: wait until it is clear what to say, and say it in the caller's dialect."""
     headers = {name.lower(): value for name, value in response.headers.raw}
@@ -108,7 +124,7 @@ async def translated_reply(
         headers.get(b"content-encoding", b"").decode("latin-1"),
     )
     source.attach(response, events=False)
-    stream = TranslatedStream(source, translator, response, record)
+    stream = TranslatedStream(source, translator, response, record, keeping)
     first = await stream.prime()
     if not translator.begun:
         failed = translator.failed or Failed(ErrorKind.API_ERROR, "The provider's answer holds nothing.")
@@ -144,13 +160,30 @@ class TranslatedStream:
     """What `ExchangeStream` is to a relayed answer, for a translated one. The source records what the provider sent and
     knows how it ended; this says it in the other dialect, and pings while the provider is silent."""
 
-    __slots__ = ("_first", "_last", "_loop", "_record", "_response", "_source", "_timer", "_translator", "_whole")
+    __slots__ = (
+        "_first",
+        "_keeping",
+        "_last",
+        "_loop",
+        "_record",
+        "_response",
+        "_source",
+        "_timer",
+        "_translator",
+        "_whole",
+    )
 
     def __init__(
-        self, source: ExchangeStream, translator: AnswerTranslator, response: httpx.Response, record: Translated
+        self,
+        source: ExchangeStream,
+        translator: AnswerTranslator,
+        response: httpx.Response,
+        record: Translated,
+        keeping: Keeping | None,
     ) -> None:
         self._source = source
         self._record = record
+        self._keeping = keeping
         self._translator = translator
         self._response = response
         self._first = b""
@@ -208,15 +241,24 @@ class TranslatedStream:
             chunk = await self._source.__anext__()
         except StopAsyncIteration:
             self._whole = True
-            return self._finish()
+            said = self._finish()
+            await self._keep()
+            return said
         if not chunk:
             return self._translator.ping() if self._is_silent() else None
         said = self._translator.feed(chunk)
         if said:
             self._last = monotonic()
+            await self._keep()
         if self._translator.failed is not None:
             self._conclude()
         return said
+
+    async def _keep(self) -> None:
+        """Before the caller gets the end of a response it may come back to, it is kept."""
+        if self._keeping is not None and self._translator.final is not None:
+            keeping, self._keeping = self._keeping, None
+            await keeping.keep(self._translator.final)
 
     def _finish(self) -> bytes:
         self.stop()

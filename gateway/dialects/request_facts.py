@@ -289,10 +289,15 @@ def replace_model(body: bytes, model: str) -> tuple[bytes, list[Patch]]:
     patches = [(start, end, text) for start, end in find_model_ranges(body)]
     if not patches:
         return body, []
+    return patched(body, patches), patches
+
+
+def patched(body: bytes, patches: list[Patch]) -> bytes:
+    """`body` with each of the patches, whose ranges do not overlap."""
     pieces: list[bytes] = []
     done = 0
-    for start, end, _ in patches:
+    for start, end, text in sorted(patches):
         pieces += (body[done:start], text)
         done = end
     pieces.append(body[done:])
-    return b"".join(pieces), patches
+    return b"".join(pieces)

@@ -7,7 +7,7 @@ types lie.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -48,11 +48,20 @@ class Translation(msgspec.Struct, frozen=True):
 
 
 def translate_request(
-    caller: Dialect, provider: Dialect, profile: Profile, body: bytes, *, model: str | None, tag: str
+    caller: Dialect,
+    provider: Dialect,
+    profile: Profile,
+    body: bytes,
+    *,
+    model: str | None,
+    tag: str,
+    adapt: Callable[[Request], Request] | None = None,
 ) -> Translation:
     """`body` is the caller's, without content coding; `model` the one to ask for instead of the caller's, if another.
-    `tag` is unique to the exchange. Raises Refused."""
+    `tag` is unique to the exchange; `adapt` changes what was asked. Raises Refused."""
     request = replace(CODECS[caller].decode_request(body), tag=tag)
+    if adapt is not None:
+        request = adapt(request)
     asked = replace(request, model=model) if model else request
     encoded = CODECS[provider].encode_request(asked, profile)
     return Translation(caller, provider, profile, request, encoded, encoded.losses, len(body))
@@ -67,6 +76,7 @@ class AnswerTranslator:
         self.failed: Failed | None = None
         self.begun = False
         self.losses: list[Loss] = []
+        self._final: bytes | None = None
         self._translation = translation
         self._caller: Codec = CODECS[translation.caller]
         self._provider: Codec = CODECS[translation.provider]
@@ -80,6 +90,13 @@ class AnswerTranslator:
         self._started: Started | None = None
         self._is_whole = status >= _FAILING or bool(content_encoding and content_encoding.lower() != "identity")
         self._events = 0
+
+    @property
+    def final(self) -> bytes | None:
+        """The whole answer in a dialect whose callers come back to it (Responses), once it is there."""
+        if self._final is None and self.streams:
+            self._final = getattr(self._encoder, "final", None)
+        return self._final
 
     @property
     def streams(self) -> bool:
@@ -194,7 +211,10 @@ class AnswerTranslator:
         self.begun = True
         if self.streams:
             return self._encoder.encode(unfold(answer))
-        return self._caller.encode_answer(answer, self._translation.request)
+        said = self._caller.encode_answer(answer, self._translation.request)
+        if self._translation.caller is Dialect.RESPONSES:
+            self._final = said
+        return said
 
     def _estimate(self, output: int) -> Usage:
         self.losses.append(_ESTIMATED)

@@ -65,6 +65,7 @@ MORE_REQUEST_KEYS = (
     "tags",
     "capture",
     "purpose",
+    "handling",
 )
 MORE_RESPONSE_KEYS = (
     "headers_ms",

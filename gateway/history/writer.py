@@ -64,6 +64,7 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("capture", "text"),
         ("purpose", "text"),
         ("replay_of", "uuid"),
+        ("handling", "text"),
         ("prefix_leaf", "bytea"),
         ("messages_leaf", "bytea"),
         ("scope", "int4"),

@@ -57,6 +57,9 @@ class RequestLog(models.Model):
     scope = models.IntegerField(db_default=0, help_text="whose blobs and nodes: a Scope, 0 for no team")
     purpose = models.TextField(blank=True, help_text="empty: a client's own; replay and selftest are no usage")
     replay_of = models.UUIDField(null=True, help_text="the request this one repeats")
+    handling = models.TextField(
+        blank=True, default="", help_text="demoted, counted, or synthetic with its short cut; empty: passed on"
+    )
 
     class Meta:
         managed = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from gateway.dialects.codecs import CODECS
@@ -20,6 +20,8 @@ class Destination:
     """The model to ask for when it is another than the caller's; None keeps the caller's bytes."""
     speaks: Dialect | None = None
     """The dialect to translate into; None: the provider speaks the caller's, and its bytes are relayed."""
+    route: RouteEntry | None = field(default=None, compare=False)
+    """None: no route named the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,8 @@ def choose_destination(snapshot: Snapshot, dialect: Dialect, model: str | None) 
     renamed = route.model if route.model and route.model != model else None
     spoken = spoken_dialect(provider, dialect)
     if spoken is dialect:
-        return Destination(provider, renamed)
-    return Destination(provider, renamed, spoken) if spoken is not None else Untranslatable(provider)
+        return Destination(provider, renamed, route=route)
+    return Destination(provider, renamed, spoken, route) if spoken is not None else Untranslatable(provider)
 
 
 def spoken_dialect(provider: ProviderEntry, dialect: Dialect) -> Dialect | None:

@@ -38,6 +38,8 @@ class Admission(msgspec.Struct, array_like=True, frozen=True):
     """Empty: a client's own request. `replay` and `selftest` are ours, and no usage."""
     replay_of: bytes = b""
     """The id of the exchange whose bytes these are again."""
+    handling: str = ""
+    """What was done with it beside passing it on: demoted, counted, or synthetic with the short cut's name."""
 
 
 class BodyPatch(msgspec.Struct, array_like=True, frozen=True):

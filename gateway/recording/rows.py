@@ -205,6 +205,7 @@ def request_row(reading: Reading, team: str, tags: dict[str, str]) -> tuple[Any,
         capture(recorded),
         admission.purpose,
         uuid.UUID(bytes=admission.replay_of) if admission.replay_of else None,
+        clean(admission.handling, INDEXED_BOUND),
     )
 
 
