@@ -66,14 +66,13 @@ class Split:
         await self.runtime.start()
         self.started = True
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         path = scope["path"]
         if is_gateway_path(scope["method"], path) and (self.serves_gateway or path in PROBES):
-            await self.gateway(scope, receive, send)
-        elif self.serves_pages and (path == "/" or not is_gateway_path(scope["method"], path)):
-            await self.pages(scope, receive, send)
-        else:
-            await refuse(send, 404, f"There is nothing at {path} on this process.", "not_found_error")
+            return self.gateway(scope, receive, send)
+        if self.serves_pages and (path == "/" or not is_gateway_path(scope["method"], path)):
+            return self.pages(scope, receive, send)
+        return refuse(send, 404, f"There is nothing at {path} on this process.", "not_found_error")
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if is_gateway_path("GET", scope["path"]):

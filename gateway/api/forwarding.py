@@ -27,7 +27,8 @@ def outbound_headers(
     pairs: Sequence[HeaderPair], *, host: bytes, treatment: Treatment, body_bytes: int
 ) -> list[HeaderPair]:
     """The request's headers as the provider gets them."""
-    dropped = NOT_FORWARDED | (connection_names(pairs) - FRAMING)
+    named = connection_names(pairs)
+    dropped = NOT_FORWARDED | (named - FRAMING) if named else NOT_FORWARDED
     if isinstance(treatment, Replace):
         dropped = dropped - CREDENTIALS
         return replace_credentials(pairs, dropped, host, treatment, body_bytes)
@@ -76,16 +77,19 @@ def with_framing(
 
 def inbound_headers(pairs: Sequence[HeaderPair]) -> list[HeaderPair]:
     """The provider's answer's headers as the client gets them. A length beside chunks is not that of the body."""
-    dropped = HOP_BY_HOP | (connection_names(pairs) - FRAMING)
-    if any(name.lower() == b"transfer-encoding" for name, _ in pairs):
+    names = [name.lower() for name, _ in pairs]
+    dropped = HOP_BY_HOP
+    if b"connection" in names:
+        dropped |= connection_names([(name, pair[1]) for name, pair in zip(names, pairs, strict=True)]) - FRAMING
+    if b"transfer-encoding" in names:
         dropped |= {b"content-length"}
-    return [pair for pair in pairs if pair[0].lower() not in dropped]
+    return [pair for name, pair in zip(names, pairs, strict=True) if name not in dropped]
 
 
 def connection_names(pairs: Sequence[HeaderPair]) -> frozenset[bytes]:
-    """The headers that `Connection` declares to be for this hop alone."""
+    """The headers that `Connection` declares to be for this hop alone; names in lower case."""
     names: set[bytes] = set()
     for name, value in pairs:
-        if name.lower() == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
             names.update(token.strip().lower() for token in value.split(b","))
     return frozenset(names)

@@ -12,6 +12,7 @@ the connection.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from time import monotonic
 from typing import Any, cast
 
@@ -76,10 +77,10 @@ class GatewayHandler(ASGIHandler):
             return response
         return foreign_reply(request, response)
 
-    async def _call_view(self, request: GatewayRequest) -> HttpResponseBase:
+    def _call_view(self, request: GatewayRequest) -> Awaitable[HttpResponseBase]:
         view = self._plain.get((request.method, request.path)) or self._views.get(request.path)
         if view is not None:
-            return await view(request)
+            return view(request)
         try:
             match = self._resolver.resolve(request.path)
         except Resolver404:
@@ -87,7 +88,7 @@ class GatewayHandler(ASGIHandler):
         view = cast("View", match.func)
         if not match.kwargs and len(self._views) < CACHED_PATHS:
             self._views[request.path] = view
-        return await view(request, *match.args, **match.kwargs)
+        return view(request, *match.args, **match.kwargs)
 
     async def _deliver(self, request: GatewayRequest, reply: Reply, send: Send) -> None:
         """Send the reply; a stream that broke is left without its last message."""

@@ -73,6 +73,26 @@ class _Sliced(RequestMembers):
 
 _F = TypeVar("_F", bound=_Fields)
 _Limit = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class _UsualEnvelope(msgspec.Struct):
+    """What nearly every request is like, read in one go: nothing has a wrong type."""
+
+    model: str | None = None
+    stream: bool | None = None
+    max_tokens: _Limit | None = None
+    max_completion_tokens: _Limit | None = None
+    max_output_tokens: _Limit | None = None
+    thinking: msgspec.Raw = _ABSENT
+    reasoning: msgspec.Raw = _ABSENT
+    reasoning_effort: msgspec.Raw = _ABSENT
+
+    def limit(self) -> int | None:
+        limits = (self.max_tokens, self.max_completion_tokens, self.max_output_tokens)
+        return next((limit for limit in limits if limit is not None), None)
+
+
+_USUAL: Final = msgspec.json.Decoder(_UsualEnvelope)
 _SLICES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _LISTED: Final = msgspec.json.Decoder(_Listed)
 
@@ -115,6 +135,15 @@ class RequestFacts:
 
 def read_envelope(body: bytes) -> Envelope:
     """The facts policy decides by. Never raises. Of a key said twice the last counts, as for the providers."""
+    try:
+        usual = _USUAL.decode(body)
+    except (ValueError, RecursionError):
+        return _read_odd_envelope(body)
+    model = None if usual.model is None else fit_text(usual.model)
+    return Envelope(model, usual.stream, usual.limit(), _thinks(usual))
+
+
+def _read_odd_envelope(body: bytes) -> Envelope:
     fields = _read(_EnvelopeFields, body)
     if fields is None:
         return Envelope()
@@ -175,7 +204,7 @@ def _read_key(key: bytes) -> str | None:
         return None
 
 
-def _thinks(fields: _EnvelopeFields) -> bool:
+def _thinks(fields: _EnvelopeFields | _UsualEnvelope) -> bool:
     asked = [raw for raw in (fields.thinking, fields.reasoning, fields.reasoning_effort) if raw is not _ABSENT]
     return any(bytes(raw) != b"null" and b'"disabled"' not in bytes(raw) for raw in asked)
 

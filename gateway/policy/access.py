@@ -19,6 +19,7 @@ from gateway.policy.snapshot import Caller, ProviderEntry, Snapshot
 AUTHORIZATION = b"authorization"
 API_KEY = b"x-api-key"
 TURNLOG_KEY = b"x-turnlog-key"
+KEY_HEADERS = frozenset({AUTHORIZATION, API_KEY, TURNLOG_KEY})
 DEFAULT_PROVIDERS = {ProviderDialect.ANTHROPIC: "anthropic", ProviderDialect.OPENAI: "openai"}
 ANTHROPIC_SHAPE = b"sk-ant-"
 ANTHROPIC_TOKEN_SHAPE = "sk-ant-oat"  # noqa: S105 (a shape, not a token)
@@ -74,6 +75,8 @@ def read_credentials(headers: Sequence[tuple[bytes, bytes]]) -> Presented:
     own: list[bytes] = []
     turnlog: list[bytes] = []
     for name, value in headers:
+        if name not in KEY_HEADERS:
+            continue
         if name == AUTHORIZATION:
             own.append(without_scheme(value))
         elif name == API_KEY:

@@ -10,10 +10,11 @@ secret values are kept nowhere.
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
+
+from gateway.policy.keyed_digest import KeyedDigest
 
 SECRET_WORDS = (
     "auth",
@@ -84,12 +85,12 @@ class Redactor:
     def __init__(self, pepper: bytes) -> None:
         if not pepper:
             raise ValueError("a redactor needs a pepper")
-        self._pepper = pepper
+        self._digest = KeyedDigest(pepper)
         self._secret_names: dict[bytes, bool] = {}
         self._harmless: set[tuple[bytes, bytes]] = set()
 
     def fingerprint(self, value: bytes) -> bytes:
-        return b"fp:" + hmac.digest(self._pepper, value, "sha256").hex()[:16].encode()
+        return b"fp:" + self._digest(value).hex()[:16].encode()
 
     def headers(self, pairs: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """The pairs in their order, names untouched, secret values replaced."""
