@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -76,11 +77,12 @@ class Cause(StrEnum):
 
 
 class Prices(NamedTuple):
-    """Per token, in the price table's currency. None: unknown."""
+    """USD for a token. None: unknown."""
 
-    input: float | None
-    cache_read: float | None
-    cache_write: float | None
+    input: Decimal | None
+    cache_read: Decimal | None
+    cache_write: Decimal | None
+    cache_write_1h: Decimal | None = None
 
 
 PriceOf = Callable[[Call], Prices | None]
@@ -99,7 +101,8 @@ class CacheReading:
     estimated: bool = False
     """`expected` is a part of `available`, by the bytes of the prompt."""
     lost: int | None = None
-    lost_cost: float | None = None
+    lost_cost: Decimal | None = None
+    """USD."""
     cause: Cause | None = None
     reasons: tuple[str, ...] = ()
 
@@ -315,10 +318,23 @@ def in_words(span: datetime.timedelta) -> str:
     return f"{seconds // 60} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def cost_of(call: Call, lost: int, prices: Prices | None) -> float | None:
+def cost_of(call: Call, lost: int, prices: Prices | None) -> Decimal | None:
     """What the lost tokens cost more than reading them would have: those written again, and the rest as input."""
     if prices is None or prices.cache_read is None or prices.input is None:
         return None
     written = min(lost, call.cache_write_tokens or 0)
-    write_price = prices.input if prices.cache_write is None else prices.cache_write
-    return written * (write_price - prices.cache_read) + (lost - written) * (prices.input - prices.cache_read)
+    rest = (lost - written) * (prices.input - prices.cache_read)
+    if not written:
+        return rest
+    price = write_price(call, prices)
+    return None if price is None else rest + written * (price - prices.cache_read)
+
+
+def write_price(call: Call, prices: Prices) -> Decimal | None:
+    """Of a token written to the cache, on average over the two lifetimes the call asked for."""
+    written, hour = call.cache_write_tokens or 0, call.cache_write_1h_tokens or 0
+    parts = [(written - hour, prices.cache_write), (hour, prices.cache_write_1h)]
+    known = [(count, price) for count, price in parts if count > 0]
+    if not written or any(price is None for _, price in known):
+        return None
+    return sum((count * price for count, price in known if price is not None), Decimal(0)) / written

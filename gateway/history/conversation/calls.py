@@ -6,6 +6,7 @@ import datetime
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 
 from gateway.dialects.names import Outcome
@@ -46,6 +47,7 @@ class Call:
     session_id: str | None = None
     agent_id: str | None = None
     parent_agent_id: str | None = None
+    provider: str = ""
     prompt_id: str | None = None
     request_class: str | None = None
     window_id: str | None = None
@@ -68,6 +70,11 @@ class Call:
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    """Of those written, kept for an hour."""
+    service_tier: str | None = None
+    speed: str | None = None
+    cost_usd: Decimal | None = None
     attempts: Sequence[Mapping[str, Any]] = ()
     """The gateway's own tries to reach a provider."""
     parts: Sequence[Part] = ()

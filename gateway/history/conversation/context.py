@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from gateway.dialects.json_values import object_or_none, objects_of, write_json
 from gateway.dialects.request_parts import PartKind
 from gateway.dialects.tool_calls import ToolCall
-from gateway.history.conversation.cache import PriceOf
+from gateway.history.conversation.cache import PriceOf, write_price
 from gateway.history.conversation.calls import Call, Part
 from gateway.history.conversation.loading import Loaded
 from gateway.history.conversation.names import part_name, tool_name
@@ -69,7 +70,8 @@ class IdleTool:
     """In one prompt."""
     carried: int | None
     """In all of them."""
-    cost: float | None
+    cost: Decimal | None
+    """USD."""
 
 
 @dataclass(slots=True)
@@ -224,7 +226,7 @@ def files_read(uses: Sequence[Use]) -> list[FileReads]:
 
 def idle_tools(loaded: Loaded, called: set[str], price_of: PriceOf) -> list[IdleTool]:
     """Tools that were offered and never called, the dearest first."""
-    sums: dict[str, list[tuple[int, int | None, float | None]]] = {}
+    sums: dict[str, list[tuple[int, int | None, Decimal | None]]] = {}
     for call in calls_of(loaded.turns):
         total = prompt_tokens(call)
         shares = scaled([part.size for part in call.parts], total)
@@ -237,7 +239,7 @@ def idle_tools(loaded: Loaded, called: set[str], price_of: PriceOf) -> list[Idle
     return sorted(idle, key=lambda tool: (-(tool.carried or 0), -tool.size, tool.name))
 
 
-def idle_tool(name: str, offers: Sequence[tuple[int, int | None, float | None]]) -> IdleTool:
+def idle_tool(name: str, offers: Sequence[tuple[int, int | None, Decimal | None]]) -> IdleTool:
     tokens = [tokens for _, tokens, _ in offers if tokens is not None]
     costs = [cost for _, _, cost in offers]
     known = [cost for cost in costs if cost is not None]
@@ -247,17 +249,21 @@ def idle_tool(name: str, offers: Sequence[tuple[int, int | None, float | None]])
         calls=len(offers),
         tokens=tokens[-1] if tokens else None,
         carried=sum(tokens) if tokens else None,
-        cost=sum(known) if known and len(known) == len(tokens) else None,
+        cost=sum(known, Decimal(0)) if known and len(known) == len(tokens) else None,
     )
 
 
-def mean_price(call: Call, price_of: PriceOf) -> float | None:
+def mean_price(call: Call, price_of: PriceOf) -> Decimal | None:
     """What a token of this call's prompt cost on average, cache included."""
     prices, total = price_of(call), prompt_tokens(call)
-    if prices is None or not total or prices.input is None:
+    if prices is None or not total:
         return None
-    read = prices.input if prices.cache_read is None else prices.cache_read
-    written = prices.input if prices.cache_write is None else prices.cache_write
-    paid = (call.input_tokens or 0) * prices.input
-    paid += (call.cache_read_tokens or 0) * read + (call.cache_write_tokens or 0) * written
-    return paid / total
+    kinds = [
+        (call.input_tokens or 0, prices.input),
+        (call.cache_read_tokens or 0, prices.cache_read),
+        (call.cache_write_tokens or 0, write_price(call, prices)),
+    ]
+    used = [(count, price) for count, price in kinds if count]
+    if any(price is None for _, price in used):
+        return None
+    return sum((count * price for count, price in used if price is not None), Decimal(0)) / total

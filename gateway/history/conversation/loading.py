@@ -25,15 +25,18 @@ from gateway.models import RequestLog, ResponseLog
 MOST_CALLS: Final = 5_000
 NEARBY: Final = datetime.timedelta(hours=12)
 MOST_NEARBY: Final = 1_000
+OWN: Final = ""
+"""The purpose of what a client asked for itself: no replay, no self-test."""
 
 REQUEST_FIELDS: Final = (
     "id", "started_at", "dialect", "path", "session_id", "agent_id", "parent_agent_id", "prompt_id", "request_class",
     "window_id", "client", "client_version", "requested_model", "model", "betas", "is_streaming", "status_code",
-    "outcome",
+    "outcome", "provider",
 )  # fmt: skip
 RESPONSE_FIELDS: Final = (
     "stop_reason", "stream_error", "error_message", "duration_ms", "first_byte_ms", "organization_id", "usage",
-    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "attempts",
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "service_tier",
+    "speed", "cost_usd", "attempts",
 )  # fmt: skip
 
 
@@ -58,7 +61,9 @@ class Loaded:
 
 def load_session(session_id: str, sight: Sight = EVERYTHING) -> Loaded:
     """Everything recorded of a session that may be seen. Raises NotInHistory."""
-    rows = list(with_responses(sight.requests().filter(session_id=session_id)).order_by("id")[: MOST_CALLS + 1])
+    rows = list(
+        with_responses(sight.requests().filter(session_id=session_id, purpose=OWN)).order_by("id")[: MOST_CALLS + 1]
+    )
     if not rows:
         raise NotInHistory(f"there is no session {session_id} in the history")
     calls, reader = load_calls(rows[:MOST_CALLS])
@@ -90,8 +95,8 @@ def load_sessions(rows: QuerySet[RequestLog], most: int, sight: Sight = EVERYTHI
 def nearby(row: RequestLog, sight: Sight) -> list[RequestLog]:
     """Calls of the same caller at about the same time that name no session either."""
     same = with_responses(sight.requests()).filter(
-        session_id=None, team=row.team, access_key=row.access_key, client=row.client, dialect=row.dialect,
-        id__gte=id_at(row.started_at - NEARBY), id__lt=id_at(row.started_at + NEARBY),
+        session_id=None, purpose=row.purpose, team=row.team, access_key=row.access_key, client=row.client,
+        dialect=row.dialect, id__gte=id_at(row.started_at - NEARBY), id__lt=id_at(row.started_at + NEARBY),
     )  # fmt: skip
     before = same.filter(id__lt=row.id).order_by("-id")[:MOST_NEARBY]
     after = same.filter(id__gt=row.id).order_by("id")[:MOST_NEARBY]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from gateway.history.conversation.cache import CacheReading
@@ -17,7 +18,7 @@ from gateway.history.present import timestamp
 CALL_KEYS = (
     "requested_model", "model", "status_code", "outcome", "stop_reason", "is_streaming", "error_message",
     "stream_error", "first_byte_ms", "duration_ms", "input_tokens", "output_tokens", "cache_read_tokens",
-    "cache_write_tokens",
+    "cache_write_tokens", "cache_write_1h_tokens",
 )  # fmt: skip
 
 
@@ -31,6 +32,8 @@ def conversation_object(loaded: Loaded) -> dict[str, Any]:
         "started_at": timestamp(calls[0].started_at) if calls else None,
         "turns": len(loaded.turns),
         "requests": len(calls),
+        "cost_usd": str(sum((call.cost_usd for call in calls if call.cost_usd is not None), Decimal(0))),
+        "requests_without_cost": sum(call.cost_usd is None for call in calls),
         "truncated": loaded.truncated,
         "agents": [agent_object(agent) for agent in agents_of(loaded)],
     }
@@ -65,6 +68,7 @@ def attempt_object(attempt: Attempt) -> dict[str, Any]:
         "why": attempt.why.value,
         "dropped_betas": attempt.dropped,
         **{key: getattr(call, key) for key in CALL_KEYS},
+        "cost_usd": None if call.cost_usd is None else str(call.cost_usd),
         "gateway_attempts": list(call.attempts),
     }
 
@@ -115,7 +119,7 @@ def waste_object(waste: Waste, largest: int) -> dict[str, Any]:
                 "offered": tool.calls,
                 "tokens_estimate": tool.tokens,
                 "carried_tokens_estimate": tool.carried,
-                "usd_estimate": tool.cost,
+                "usd_estimate": None if tool.cost is None else str(tool.cost),
             }
             for tool in waste.idle_tools
         ],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from typing import Final, NamedTuple
 
 from gateway.dialects.json_values import objects_of
@@ -20,6 +20,7 @@ from gateway.history.conversation.prefixes import Prefixes
 COMPACTED_TEXT: Final = "This session is being continued from a previous conversation"
 COMPACTION_ITEMS: Final = frozenset({"compaction", "compaction_trigger"})
 LOOKED_BACK: Final = 20
+ANSWERS: Final = frozenset({"assistant", "reasoning"})
 RESUMED_WITHIN: Final = 3
 
 
@@ -180,3 +181,15 @@ def says_compacted(call: Call, before: Call, read: ReadPart) -> bool:
     if call.window_id and before.window_id and call.window_id != before.window_id:
         return call.window_id.rpartition(":")[0] == before.window_id.rpartition(":")[0]
     return any(COMPACTED_TEXT in str(read(part)) for part in call.spoken[:1])
+
+
+def new_messages(turn: Turn) -> list[Part]:
+    """What a turn says beyond what its parent said and was answered: the answer comes back as a message first."""
+    call, parent = turn.answer, turn.parent
+    if parent is None or Mark.COMPACTION in turn.marks:
+        return call.messages
+    said = {part.digest for attempt in parent.attempts for part in attempt.call.messages}
+    fresh = [part for part in call.messages if part.digest not in said]
+    if parent.answer.reply is None:
+        return fresh
+    return list(dropwhile(lambda part: part.role in ANSWERS or part.role.endswith("_call"), fresh))

@@ -47,6 +47,11 @@ def usage_of(exchange: Exchange) -> str | None:
     return as_json(of_response("usage")(exchange))
 
 
+def cost_of(exchange: Exchange) -> float | None:
+    cost = of_response("cost_usd")(exchange)
+    return None if cost is None else float(cost)
+
+
 def answer_of(exchange: Exchange) -> str | None:
     return as_json(message_of(getattr(exchange.row, "response", None)))
 
@@ -54,13 +59,16 @@ def answer_of(exchange: Exchange) -> str | None:
 REQUEST_TEXTS = (
     "method", "path", "query", "dialect", "provider", "access_key", "team", "client_address", "requested_model",
     "routed_model", "model", "outcome", "session_id", "agent_id", "parent_agent_id", "prompt_id", "request_class",
-    "thread_id", "turn_id", "client", "client_version", "capture",
+    "thread_id", "turn_id", "client", "client_version", "capture", "purpose",
 )  # fmt: skip
 RESPONSE_TEXTS = (
     "stop_reason", "upstream_request_id", "organization_id", "error_type", "error_message", "stream_error",
-    "content_type",
+    "content_type", "service_tier", "speed", "cost_note",
 )  # fmt: skip
-RESPONSE_INTEGERS = ("response_bytes", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+RESPONSE_INTEGERS = (
+    "response_bytes", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
+    "cache_write_1h_tokens", "thinking_tokens",
+)  # fmt: skip
 
 COLUMNS: tuple[tuple[str, DataType, Read], ...] = (
     ("id", TEXT, lambda exchange: str(exchange.row.id)),
@@ -74,6 +82,7 @@ COLUMNS: tuple[tuple[str, DataType, Read], ...] = (
     *((name, TEXT, of_response(name)) for name in RESPONSE_TEXTS),
     *((name, INTEGER, of_response(name)) for name in RESPONSE_INTEGERS),
     *((name, FLOAT, of_response(name)) for name in ("headers_ms", "first_byte_ms", "duration_ms")),
+    ("cost_usd", FLOAT, cost_of),
     ("usage", TEXT, usage_of),
     ("answer", TEXT, answer_of),
 )

@@ -14,6 +14,7 @@ from gateway.history.conversation.comparing import call_before, compare
 from gateway.history.conversation.difference import Difference
 from gateway.history.conversation.loading import Loaded, load_around, load_session
 from gateway.history.conversation.present import cache_object, conversation_object, difference_object
+from gateway.history.conversation.rates import price_reader
 from gateway.history.conversation.tree import Agent, agents_of, walk
 from gateway.history.conversation.turns import Attempt
 from gateway.management.history.action import Action, exchange_id
@@ -126,16 +127,20 @@ def cache_arguments(parser: ArgumentParser) -> None:
 
 def cache(command: BaseCommand, *, session: str, json: bool, all: bool, **options: Any) -> None:
     loaded = load(session)
-    readings = cache_readings(loaded.turns, loaded.reader.read)
+    readings = cache_readings(loaded.turns, loaded.reader.read, price_reader())
     shown = [reading for reading in readings if all or reading.cause]
     if json:
         command.stdout.write(dump([cache_object(reading) for reading in shown], indent=2))
         return
     for reading in shown:
         command.stdout.write(printable(cache_line(reading)))
-    lost = sum(reading.lost or 0 for reading in readings)
-    misses = sum(reading.cause is not None for reading in readings)
-    command.stdout.write(f"{len(readings)} calls with usage, {misses} missed the cache, {lost} tokens lost")
+    missed = [reading for reading in readings if reading.cause is not None]
+    lost = sum(reading.lost or 0 for reading in missed)
+    priced = [reading.lost_cost for reading in missed if reading.lost_cost is not None]
+    cost = f", ${sum(priced):.4f}" if priced else ""
+    unpriced = f", {len(missed) - len(priced)} of them without a price" if len(priced) < len(missed) else ""
+    told = f"{len(readings)} calls with usage, {len(missed)} missed the cache{unpriced}, {lost} tokens lost{cost}"
+    command.stdout.write(told)
 
 
 def cache_line(reading: CacheReading) -> str:

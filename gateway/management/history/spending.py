@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from gateway.history.conversation.context import ContextReport, Waste, report
 from gateway.history.conversation.loading import load_sessions
 from gateway.history.conversation.present import tool_object, waste_object
+from gateway.history.conversation.rates import price_reader
 from gateway.history.conversation.tool_use import figures
 from gateway.history.queries import FILTERS, matching
 from gateway.management.history.action import Action, add_filters, filters_of
@@ -42,7 +43,7 @@ def context_arguments(parser: ArgumentParser) -> None:
 
 
 def context(command: BaseCommand, *, session: str, json: bool, largest: int, **options: Any) -> None:
-    waste = report(load(session))
+    waste = report(load(session), price_reader())
     if json:
         command.stdout.write(dump(waste_object(waste, largest), indent=2))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from tests.gateway.history.conversation.building import (
 )
 from tests.transcripts.captured import FOLDER
 
-PRICES = Prices(input=5e-6, cache_read=0.5e-6, cache_write=6.25e-6)
+PRICES = Prices(Decimal("5e-6"), Decimal("0.5e-6"), Decimal("6.25e-6"), Decimal("1e-5"))
 HIT = {"cache_read_tokens": 20_000, "cache_write_tokens": 400}
 MISS = {"cache_read_tokens": 0, "cache_write_tokens": 20_900}
 
@@ -180,7 +181,11 @@ def test_a_call_that_began_before_the_one_before_was_answered_could_read_nothing
 
 def test_what_was_lost_is_priced_by_what_was_paid_for_it() -> None:
     found = pair(talk("a"), talk("a", "b", "c", tools=READ_CHANGED), cache_write_tokens=10_000)
-    assert found.lost_cost == pytest.approx(10_000 * 5.75e-6 + 10_400 * 4.5e-6)
+    assert found.lost_cost == Decimal("0.0575") + Decimal("0.0468")
+    hour = pair(
+        talk("a"), talk("a", "b", "c", tools=READ_CHANGED), cache_write_tokens=10_000, cache_write_1h_tokens=4_000
+    )
+    assert hour.lost_cost == found.lost_cost + 4_000 * Decimal("3.75e-6")
     unknown = cache_readings(gather([found.before, found.call], READ), READ)
     assert unknown[1].lost_cost is None
 

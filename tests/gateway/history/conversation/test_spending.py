@@ -6,6 +6,7 @@ import io
 import json
 import uuid
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -98,15 +99,20 @@ def test_files_read_again_and_tools_never_called_are_named(reading: list[uuid.UU
     shown = as_json("context", "s")
     assert shown["files_read_again"] == [{"path": "/src/a.py", "reads": 2, "result_bytes": 6_000}]
     (idle,) = shown["tools_never_called"]
-    assert (idle["name"], idle["offered"], idle["usd_estimate"]) == ("mcp__idle", 4, None)
+    assert (idle["name"], idle["offered"]) == ("mcp__idle", 4)
     assert idle["carried_tokens_estimate"] > 4 * 100
+    # The list price: 4, 0.2 and 5 USD for a million tokens.
+    mean = Decimal(100 * 4 + 4_000 * Decimal("0.2") + 900 * 5) / 5_000 / 1_000_000
+    assert Decimal(idle["usd_estimate"]) == idle["carried_tokens_estimate"] * mean
 
 
 def test_a_tool_nobody_calls_is_priced_by_what_its_prompts_cost(reading: list[uuid.UUID]) -> None:
-    priced = report(load_session("s"), lambda call: Prices(input=5e-6, cache_read=0.5e-6, cache_write=6.25e-6))
+    priced = report(
+        load_session("s"), lambda call: Prices(Decimal("5e-6"), Decimal("0.5e-6"), Decimal("6.25e-6"), Decimal("1e-5"))
+    )
     (idle,) = priced.idle_tools
-    mean = (100 * 5e-6 + 4_000 * 0.5e-6 + 900 * 6.25e-6) / 5_000
-    assert idle.cost == pytest.approx((idle.carried or 0) * mean)
+    mean = (100 * Decimal("5e-6") + 4_000 * Decimal("0.5e-6") + 900 * Decimal("6.25e-6")) / 5_000
+    assert idle.cost == (idle.carried or 0) * mean
 
 
 @pytest.mark.django_db
