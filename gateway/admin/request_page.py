@@ -9,11 +9,11 @@ from uuid import UUID
 from gateway.admin.request_facts import list_facts, neighbours, response_of
 from gateway.admin.request_raw import RawPart, decoded, describe_part, read_body
 from gateway.admin.timeline import Timeline, draw_timeline
-from gateway.admin.transcript import TURNS_SHOWN, read_transcript
-from gateway.admin.transcript.blocks import Transcript, pretty
 from gateway.history.itemised import cost_lines
 from gateway.history.present import TOKEN_KEYS, answered_in, message_of, time_spent_of
 from gateway.history.timings import unpack
+from gateway.history.transcript import TURNS_SHOWN, read_transcript
+from gateway.history.transcript.blocks import Transcript, pretty
 from gateway.models import RequestLog, ResponseLog
 
 READ_AS_CONVERSATION = 16_000_000

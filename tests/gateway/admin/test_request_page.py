@@ -18,8 +18,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from gateway.admin.transcript import TURNS_SHOWN
 from gateway.dialects.names import Dialect, Outcome
+from gateway.history.transcript import TURNS_SHOWN
 from gateway.models import StoredBody
 from tests.exchanges import Sample, keep, keep_one, message_stream
 

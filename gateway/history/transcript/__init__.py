@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.admin.transcript import anthropic, chat, responses
-from gateway.admin.transcript.blocks import Transcript, Turn, as_mapping, bounded
 from gateway.dialects.json_values import NotJSONError, mend, read_json
 from gateway.dialects.names import Dialect
+from gateway.history.transcript import anthropic, chat, responses
+from gateway.history.transcript.blocks import Transcript, Turn, as_mapping, bounded
 
 TURNS_SHOWN = 12
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admin.transcript import read_transcript
-from gateway.admin.transcript.blocks import SHOWN_OF_ONE_TEXT, SHOWN_ON_ONE_PAGE, Block, Turn
 from gateway.dialects.names import Dialect
+from gateway.history.transcript import read_transcript
+from gateway.history.transcript.blocks import SHOWN_OF_ONE_TEXT, SHOWN_ON_ONE_PAGE, Block, Turn
 
 EVERYTHING = slice(0, None)
 DIALECTS = [Dialect.ANTHROPIC, Dialect.CHAT, Dialect.RESPONSES]

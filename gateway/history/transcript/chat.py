@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.admin.transcript.blocks import (
+from gateway.history.transcript.blocks import (
     Block,
     Tool,
     Transcript,
