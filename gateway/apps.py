@@ -10,8 +10,11 @@ class GatewayConfig(AppConfig):
     def ready(self) -> None:
         from gateway.configuration.defaults import make_default_providers
         from gateway.history.prices import install_list_prices
+        from gateway.history.projections import PROJECTIONS
         from gateway.history.rollups import make_default_zone
+        from gateway.history.search.index import SearchIndex
 
+        PROJECTIONS.append(SearchIndex())
         post_migrate.connect(make_default_providers, sender=self)
         post_migrate.connect(install_list_prices, sender=self)
         post_migrate.connect(make_default_zone, sender=self)

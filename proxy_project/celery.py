@@ -21,6 +21,12 @@ ROLLUP_SECONDS = 10.0
 SCHEDULE: dict[str, dict[str, Any]] = {
     "sum up": {"task": "gateway.tasks.rollups.roll_up", "schedule": ROLLUP_SECONDS},
     "keep terms": {"task": "gateway.tasks.retention.keep_terms", "schedule": DAY},
+    "make new text searchable": {
+        "task": "gateway.tasks.search.index_new_text",
+        "schedule": 5.0,
+        # A worker that is behind finds everything in one go.
+        "options": {"expires": 5.0},
+    },
     "make partitions ahead": {"task": "gateway.tasks.partitions.make_partitions_ahead", "schedule": HOUR},
 }
 

@@ -25,7 +25,7 @@ PARTITIONED_TABLES = (
 """By range of `id`."""
 TREE_TABLES = ("gateway_blob", "gateway_node", "gateway_manifestpage")
 """By range of `month`, its first day."""
-SEARCH_TABLES: tuple[str, ...] = ()
+SEARCH_TABLES = ("gateway_searchtext",)
 """The same, for what is derived of blobs; counted apart."""
 ADVISORY_LOCK = 0x7475726E
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -8,6 +8,7 @@ from gateway.models.requests import ChunkTiming, HeaderRecord, RateLimitSample, 
 from gateway.models.retention import DroppedMonth, ErasedExchange, ErasureCertificate, LegalHold, RetentionTerm
 from gateway.models.rollups import RollupDay, RollupDue, RollupHour, RollupZone
 from gateway.models.routes import ModelRoute, RouteTarget
+from gateway.models.search import SearchQueue, SearchText
 from gateway.models.stored import StoredBody
 from gateway.models.transport import OutboundProxy
 from gateway.models.tree import Blob, Epoch, ManifestPage, Node, Scope
@@ -47,6 +48,8 @@ __all__ = [
     "RollupZone",
     "RouteTarget",
     "Scope",
+    "SearchQueue",
+    "SearchText",
     "SpoolSegment",
     "SpoolTotal",
     "StoredBody",

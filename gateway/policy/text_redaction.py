@@ -47,7 +47,7 @@ class TextRedactor:
         rules: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
             (_PRIVATE_KEY, lambda found: self._count(KEY)),
             (_CREDENTIALS, lambda found: found[1] + self._count(PASSWORD)),
-            (_SHAPES, lambda found: self._count(KEY)),
+            (_SHAPES, self._shape),
             (_ASSIGNED, self._assigned),
             (_RUN, self._run),
             (_EMAIL, lambda found: self._count(EMAIL)),
@@ -57,6 +57,10 @@ class TextRedactor:
         if words:
             rules.append((re.compile("|".join(words), re.IGNORECASE), lambda found: self._count(NAMED)))
         return rules
+
+    def _shape(self, found: re.Match[str]) -> str:
+        # Of an address with a password in it only that was taken out, just before.
+        return found[0] if found[0].startswith("://") else self._count(KEY)
 
     def _assigned(self, found: re.Match[str]) -> str:
         value = found["double"] or found["single"] or found["bare"]

@@ -38,7 +38,7 @@ def session_page(loaded: Loaded, redactor: TextRedactor) -> Iterator[bytes]:
 
 
 def render(name: str, **context: Any) -> bytes:
-    return template(name).render(context).encode()
+    return str(template(name).render(context)).encode()
 
 
 @cache

@@ -14,6 +14,7 @@ from gateway.management.history import (
     erasing,
     exporting,
     reading,
+    searching,
     spending,
     storing,
 )
@@ -22,6 +23,7 @@ MODULES = (
     reading,
     conversing,
     spending,
+    searching,
     exporting,
     storing,
     erasing,

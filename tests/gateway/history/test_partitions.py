@@ -12,6 +12,7 @@ from django.db import connection, connections
 
 from gateway.history.partitions import (
     PARTITIONED_TABLES,
+    SEARCH_TABLES,
     TREE_TABLES,
     ensure_partitions,
     first_id,
@@ -52,7 +53,9 @@ def test_months_follow_one_another(month: tuple[int, int], following: tuple[int,
 def test_a_month_and_those_after_it_are_made_for_every_table() -> None:
     ensure_partitions(months_ahead=1, month=JULY)
     ensure_partitions(months_ahead=1, month=JULY)
-    assert partitions(JULY) == partitions(next_month(JULY)) == sorted([*PARTITIONED_TABLES, *TREE_TABLES])
+    assert (
+        partitions(JULY) == partitions(next_month(JULY)) == sorted([*PARTITIONED_TABLES, *TREE_TABLES, *SEARCH_TABLES])
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -68,7 +71,7 @@ def test_several_may_make_the_same_month_at_once() -> None:
     try:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(make, range(8)))
-        assert partitions(month) == sorted([*PARTITIONED_TABLES, *TREE_TABLES])
+        assert partitions(month) == sorted([*PARTITIONED_TABLES, *TREE_TABLES, *SEARCH_TABLES])
     finally:
         with connection.cursor() as cursor:
             for table in PARTITIONED_TABLES:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.dialects.accumulate import accumulate, token_counts
+from gateway.dialects.accumulate import accumulate, meter
 from gateway.dialects.client_headers import organization_id, read_client
 from gateway.dialects.names import Dialect, Outcome
 from gateway.dialects.normal_form import normal_form
@@ -77,7 +77,7 @@ def captured_calls(name: str, gap: float = 20.0) -> list[Call]:
     for number, exchange in enumerate(recorded(name)):
         client = read_client(exchange.request_headers)
         answer = accumulate(exchange.dialect, exchange.content_type, "", exchange.response_body)
-        counts = token_counts(exchange.dialect, answer.usage)
+        counts = meter(exchange.dialect, answer.usage, answer.message).tokens
         calls.append(
             call_of(
                 exchange.request_body,

@@ -1,0 +1,1 @@
+"""Search over what was said, each text once, however often it was sent."""

@@ -1,0 +1,280 @@
+"""Turns that hold a text: candidates from the indexes, newest first, checked against the text itself, then counted.
+
+Whatever a page shows (hits, counts, facets) is made of rows the viewer may see and of nothing else: the team is part of
+every question to the index, so that another team's texts change no figure.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+from django.db import connection
+
+from gateway.history.partitions import month_of, next_month
+from gateway.history.present import REQUEST_KEYS, RESPONSE_KEYS, list_row
+from gateway.history.search.index import blob_value
+from gateway.history.search.query import Query, read_query
+from gateway.history.search.snippets import Snippet, snippet_of
+from gateway.history.search.text import role_in, text_of, tools_and_paths, trigrams_of
+from gateway.history.visibility import Sight
+from gateway.models import Blob
+
+LOOKED_AT: Final = 300
+"""Texts that one page looks at: counts and facets are of the newest so many."""
+FACET_VALUES: Final = 12
+PLACES_OF_A_TURN: Final = 3
+KIND_NAMES: Final = {1: "tools", 2: "system", 3: "messages", 4: "answers"}
+
+MONTHS: Final = """
+SELECT to_char(to_date(right(c.relname, 7), 'YYYY_MM'), 'YYYY-MM-DD')::date FROM pg_inherits i
+JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'gateway_searchtext'::regclass ORDER BY 1 DESC
+"""
+SCOPES: Final = "SELECT id FROM gateway_scope WHERE team = ANY(%s)"
+BLOBS: Final = "SELECT digest, size, data FROM gateway_blob WHERE month = %s AND scope = %s AND digest = ANY(%s)"
+
+
+class Candidate(NamedTuple):
+    exchange_id: uuid.UUID
+    month: datetime.date
+    scope: int
+    digest: bytes
+    kind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a turn: tools, system, messages or answers, by whom, and the text around it."""
+
+    section: str
+    role: str
+    snippet: Snippet
+
+
+@dataclass(slots=True)
+class Hit:
+    """A turn, with the row a list shows of it, and the places where the text first came with it."""
+
+    row: dict[str, Any]
+    places: list[Place]
+
+
+@dataclass(slots=True)
+class Results:
+    """`count` is of turns; `counted_all` is False when there are more than one page looks at. `facets` have the most
+    frequent values of each name. `older` is where the next page begins; None: this is the last."""
+
+    hits: list[Hit] = field(default_factory=list)
+    count: int = 0
+    counted_all: bool = True
+    facets: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    older: uuid.UUID | None = None
+
+
+@dataclass(slots=True)
+class Checked:
+    """A candidate that does hold the text."""
+
+    candidate: Candidate
+    value: Any
+    text: str
+
+
+def search(text: str, sight: Sight, limit: int = 20, before: uuid.UUID | None = None) -> Results:
+    """Turns that match, newest first, older than `before`."""
+    query = read_query(text)
+    if query.problems:
+        return Results(problems=query.problems)
+    scopes = visible_scopes(sight)
+    if scopes == []:
+        return Results()
+    found, further = checked_candidates(query, scopes, before)
+    rows = visible_rows([each.candidate.exchange_id for each in found], sight)
+    turns = [
+        (rows[id], list(group))
+        for id, group in groupby(found, key=lambda each: each.candidate.exchange_id)
+        if id in rows
+    ]
+    page = turns[:limit]
+    return Results(
+        hits=[Hit(row["shown"], places_in(group, query)) for row, group in page],
+        count=len(turns),
+        counted_all=further is None,
+        facets=facets_of(turns),
+        older=uuid.UUID(page[-1][0]["shown"]["id"]) if len(turns) > limit else further,
+    )
+
+
+def visible_scopes(sight: Sight) -> list[int] | None:
+    """None: all of them."""
+    if sight.teams is None:
+        return None
+    return [row[0] for row in fetch(SCOPES, [sorted(sight.teams)])]
+
+
+def checked_candidates(
+    query: Query, scopes: list[int] | None, before: uuid.UUID | None
+) -> tuple[list[Checked], uuid.UUID | None]:
+    """Those of the newest LOOKED_AT that hold the text, and the exchange to go on from when there may be more. An
+    exchange of which not all was looked at is left to the next page."""
+    looked: list[Candidate] = []
+    for month in months_of(query, before):
+        looked += candidates_of(month, query, scopes, before, LOOKED_AT + 1 - len(looked))
+        if len(looked) > LOOKED_AT:
+            break
+    if len(looked) <= LOOKED_AT:
+        return said_once(check(looked, query)), None
+    cut = looked[LOOKED_AT].exchange_id
+    whole = [each for each in looked if each.exchange_id != cut] or looked[:LOOKED_AT]
+    return said_once(check(whole, query)), whole[-1].exchange_id
+
+
+def said_once(found: Sequence[Checked]) -> list[Checked]:
+    """Without messages that only send an answer back, in other bytes than it was stored with."""
+    answers = {each.text for each in found if each.candidate.kind == Blob.Kind.REPLY}
+    return [
+        each
+        for each in found
+        if each.candidate.kind != Blob.Kind.MESSAGE or each.text not in answers or role_in(each.value) != "assistant"
+    ]
+
+
+def months_of(query: Query, before: uuid.UUID | None) -> Iterator[datetime.date]:
+    """Newest first."""
+    for (month,) in fetch(MONTHS, []):
+        too_new = (query.until and month > query.until.date()) or (before and month > month_of(before.bytes))
+        too_old = query.since and next_month(month) <= query.since.date()
+        if not too_new and not too_old:
+            yield month
+
+
+def candidates_of(
+    month: datetime.date, query: Query, scopes: list[int] | None, before: uuid.UUID | None, limit: int
+) -> list[Candidate]:
+    wheres, values = conditions(query, scopes, before)
+    joins = ""
+    if query.row:
+        joins += " JOIN gateway_requestlog r ON r.id = s.exchange_id"
+    if query.response:
+        joins += " JOIN gateway_responselog a ON a.id = s.exchange_id"
+    statement = (
+        f"SELECT s.exchange_id, s.month, s.scope, s.digest, s.kind FROM gateway_searchtext s{joins} "  # noqa: S608
+        f"WHERE s.month = %s AND {' AND '.join(wheres)} ORDER BY s.exchange_id DESC LIMIT %s"
+    )
+    rows = fetch(statement, [month, *values, limit])
+    return [Candidate(id, month, scope, bytes(digest), kind) for id, month, scope, digest, kind in rows]
+
+
+def conditions(query: Query, scopes: list[int] | None, before: uuid.UUID | None) -> tuple[list[str], list[Any]]:
+    """SQL, whose names are all written here, and its values."""
+    asked: list[tuple[str, Any]] = [
+        ("s.scope = ANY(%s)", scopes),
+        ("s.words @@ %s::tsquery", word_query(query)),
+        *(("s.trigrams @> %s::int2[]", trigrams_of(piece)) for piece in query.pieces),
+        ("s.kind = ANY(%s)", query.kinds or None),
+        ("s.exchange_id >= %s", query.since and id_at(query.since)),
+        ("s.exchange_id < %s", query.until and id_at(query.until)),
+        ("s.exchange_id < %s", before),
+        *(
+            (f"r.{column} = %s", int(value) if column == "status_code" else value)
+            for column, value in query.row.items()
+        ),
+        *((f"a.{column} = %s", value) for column, value in query.response.items()),
+    ]
+    given = [(where, value) for where, value in asked if value is not None]
+    return ["TRUE", *(where for where, _ in given)], [value for _, value in given]
+
+
+def word_query(query: Query) -> str | None:
+    """As PostgreSQL's tsquery; None when no word or label is asked for."""
+    labels = [*query.labels, *(["failed"] if query.failed else [])]
+    terms = [lexeme(word) for word in (*query.words, *labels)]
+    terms += [f"{lexeme(prefix)}:*" for prefix in query.prefixes]
+    terms += [f"!{lexeme(word)}" for word in query.excluded]
+    return " & ".join(terms) or None
+
+
+def lexeme(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def id_at(moment: datetime.datetime) -> uuid.UUID:
+    return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
+
+
+def check(candidates: Sequence[Candidate], query: Query) -> list[Checked]:
+    """Those whose text holds every piece; one that is gone since holds nothing."""
+    texts: dict[tuple[datetime.date, int, bytes], Any] = {}
+    by_place = sorted(candidates, key=lambda each: (each.month, each.scope))
+    for (month, scope), group in groupby(by_place, key=lambda each: (each.month, each.scope)):
+        for digest, size, data in fetch(BLOBS, [month, scope, [each.digest for each in group]]):
+            texts[month, scope, bytes(digest)] = blob_value(bytes(data), size)
+    found = []
+    for candidate in candidates:
+        value = texts.get(candidate[1:4])
+        text = text_of(value)
+        lowered = text.lower()
+        if value is not None and all(piece.lower() in lowered for piece in query.pieces):
+            found.append(Checked(candidate, value, text))
+    return found
+
+
+def visible_rows(ids: Sequence[uuid.UUID], sight: Sight) -> dict[uuid.UUID, dict[str, Any]]:
+    """The rows of these exchanges that are there and may be seen."""
+    columns = ["id", "started_at", "client_version", "access_key", *REQUEST_KEYS, "response__error_type"]
+    columns += [f"response__{key}" for key in RESPONSE_KEYS]
+    rows = sight.requests().filter(id__in=set(ids)).values(*columns)
+    return {row["id"]: {"shown": list_row(row), **row} for row in rows}
+
+
+Turns = Sequence[tuple[Mapping[str, Any], Sequence[Checked]]]
+
+
+def facets_of(turns: Turns) -> dict[str, list[tuple[str, int]]]:
+    """Each turn counts once for a value."""
+    counters: dict[str, Counter[str]] = {name: Counter() for name in FACETS}
+    for row, group in turns:
+        tools, paths = set(), set()
+        for each in group:
+            named, files = tools_and_paths(each.value)
+            tools |= set(named)
+            paths |= set(files)
+        for name, column in COLUMNS.items():
+            if row[column] not in (None, ""):
+                counters[name][str(row[column])] += 1
+        counters["date"][f"{row['started_at']:%Y-%m-%d}"] += 1
+        counters["tool"].update(tools)
+        counters["path"].update(paths)
+    return {name: counter.most_common(FACET_VALUES) for name, counter in counters.items()}
+
+
+COLUMNS: Final = {
+    "model": "model",
+    "error": "response__error_type",
+    "stop": "response__stop_reason",
+    "version": "client_version",
+    "key": "access_key",
+}
+FACETS: Final = ("model", "tool", "path", "error", "stop", "version", "date", "key")
+
+
+def places_in(group: Sequence[Checked], query: Query) -> list[Place]:
+    """Where the text stands, messages before tools and system."""
+    ordered = sorted(group, key=lambda each: each.candidate.kind, reverse=True)[:PLACES_OF_A_TURN]
+    return [
+        Place(KIND_NAMES.get(each.candidate.kind, ""), role_in(each.value), snippet_of(each.text, query))
+        for each in ordered
+    ]
+
+
+def fetch(statement: str, values: Sequence[Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        rows: list[Any] = cursor.fetchall()
+    return rows
