@@ -1,0 +1,57 @@
+"""`manage.py demo`: fill the history with believable turns, to see the product alive or to measure it."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from gateway.demo.filling import Plan, fill
+from gateway.demo.people import TEAMS
+from gateway.history.rollups import roll_up_all
+from gateway.models import RequestLog, Team
+
+PROGRESS_SECONDS = 2.0
+
+
+class Command(BaseCommand):
+    help = (
+        "Fill the history with made-up sessions of coding agents: turns, subagents, tools, errors, costs, of five "
+        "teams. They are stored as real ones are and cannot be told from them afterwards, so it asks first where there "
+        "are turns already."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--turns", type=int, default=2_000, help="how many (2000)")
+        parser.add_argument("--days", type=int, default=45, help="over how many days up to now (45)")
+        parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same texts (1)")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def handle(self, *args: Any, turns: int, days: int, seed: int, yes: bool, **options: Any) -> None:
+        if turns < 1 or days < 1:
+            raise CommandError("--turns and --days must be at least 1")
+        if not yes and RequestLog.objects.exists() and not agreed():
+            raise CommandError("nothing was added")
+        for name in TEAMS:
+            Team.objects.get_or_create(name=name)
+        self._fill(Plan(turns, days, seed))
+        self.stderr.write("summing up")
+        roll_up_all()
+
+    def _fill(self, plan: Plan) -> None:
+        began = told = time.monotonic()
+        stored = 0
+        for stored in fill(plan):
+            if time.monotonic() - told >= PROGRESS_SECONDS:
+                told = time.monotonic()
+                self.stderr.write(f"{stored} of {plan.turns} turns, {stored / (told - began):.0f} a second")
+        self.stderr.write(f"{stored} turns in {time.monotonic() - began:.0f} s")
+
+
+def agreed() -> bool:
+    return input("There are turns in the history already. Add made-up ones to them? [y/N] ").strip().lower() in (
+        "y",
+        "yes",
+    )

@@ -1,0 +1,42 @@
+"""`manage.py demo` fills the history with what real clients would have left there."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from gateway.history.verification import Progress, verify
+from gateway.models import Node, RequestLog, ResponseLog, RollupHour, StoredBody
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def demo(*arguments: str) -> None:
+    call_command("demo", *arguments, stdout=io.StringIO(), stderr=io.StringIO())
+
+
+def test_a_demonstration_is_stored_as_real_turns_are() -> None:
+    demo("--turns", "500", "--days", "20")
+    rows = RequestLog.objects.all()
+    assert rows.count() == 500
+    assert rows.order_by("team").values("team").distinct().count() >= 3
+    assert rows.exclude(agent_id=None).exists()
+    assert {"completed", "upstream_error"} <= set(rows.values_list("outcome", flat=True))
+    assert set(StoredBody.objects.filter(part=0).values_list("codec", flat=True)) == {"split"}
+    priced = ResponseLog.objects.exclude(cost_usd=None).count()
+    assert priced > 450
+    assert RollupHour.objects.exists()
+    assert Node.objects.filter(depth__gt=20).exists()
+    progress = Progress()
+    assert [problem for problem in verify(progress) if problem] == []
+    assert progress.exchanges == 500
+
+
+def test_it_asks_where_there_are_turns_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    demo("--turns", "3")
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    with pytest.raises(CommandError, match="nothing was added"):
+        demo("--turns", "3")
+    assert RequestLog.objects.count() == 3
