@@ -37,13 +37,13 @@ _UUID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class ResponseObject:
-    """One response as it comes about. Its id is made of the request's tag: a provider's own is not always unique, and
-    callers come back with it."""
+    """One response as it comes about, under the model's name the caller knows. Its id is made of the request's tag: a
+    provider's own is not always unique, and callers come back with it."""
 
     def __init__(self, request: Request, answer_id: str, model: str, created: int) -> None:
         self.id = response_id(request.tag or answer_id)
         self._created = created or seconds_of(request.tag)
-        self._model = model or request.model
+        self._model = request.model or model
         self._request = request
         self.tools = ForeignTools(request.tools)
         self._echo = _echo(request)

@@ -34,6 +34,14 @@ from gateway.dialects.responses.response_object import COMPACTION, ResponseObjec
 from gateway.dialects.turn import Refusal, Request, Seal, Text, Thinking, Tool, ToolCall, Unknown
 
 encode: Final = msgspec.json.encode
+
+
+def one_line(value: Any) -> bytes:
+    """`value` as JSON on one line: what is carried as it came may be spread over several, an event's data may not."""
+    encoded = encode(value)
+    return msgspec.json.format(encoded, indent=-1) if b"\n" in encoded or b"\r" in encoded else encoded
+
+
 _PING: Final = b": ping\n\n"
 _CALL_DELTAS: Final = {
     "function_call": (b"response.function_call_arguments", "arguments"),
@@ -85,7 +93,7 @@ class ResponsesStreamEncoder:
         if self._response is not None:
             return
         self._response = ResponseObject(self._request, event.id, event.model, event.created)
-        begun = encode(self._response.begun())
+        begun = one_line(self._response.begun())
         self._emit(b"response.created", b'"response":' + begun)
         self._emit(b"response.in_progress", b'"response":' + begun)
 
@@ -95,10 +103,10 @@ class ResponsesStreamEncoder:
         self._kind, self._item = kind, item["id"]
         self._at = b'"item_id":%b,"output_index":%d,%b' % (encode(self._item), index, middle)
         self._pieces, self._notes, self._seal = [], [], None
-        self._emit(b"response.output_item.added", b'"output_index":%d,"item":%b' % (index, encode(item)))
+        self._emit(b"response.output_item.added", b'"output_index":%d,"item":%b' % (index, one_line(item)))
 
     def _done(self, item: Any) -> None:
-        encoded = encode(item)
+        encoded = one_line(item)
         self._emit(b"response.output_item.done", b'"output_index":%d,"item":%b' % (len(self._output), encoded))
         self._output.append(msgspec.Raw(encoded))
         self._kind = ""
@@ -127,13 +135,14 @@ class ResponsesStreamEncoder:
         self._end_block()
         item = {"id": self._id("message"), "type": "message", "status": "in_progress", "role": "assistant"}
         self._open(kind, item | {"content": []}, b'"content_index":0,')
-        self._emit(b"response.content_part.added", self._at + b'"part":' + encode(part))
+        self._emit(b"response.content_part.added", self._at + b'"part":' + one_line(part))
 
     def _add_note(self, event: CitationAdded) -> None:
         note = event.citation
         if self._kind != "text" or note.dialect is not Dialect.RESPONSES:
             return
-        place = b'"annotation_index":%d,"annotation":%b' % (len(self._notes), note.raw.encode())
+        said = one_line(msgspec.Raw(note.raw.encode()))
+        place = b'"annotation_index":%d,"annotation":%b' % (len(self._notes), said)
         self._emit(b"response.output_text.annotation.added", self._at + place)
         self._notes.append(note)
 
@@ -188,7 +197,7 @@ class ResponsesStreamEncoder:
         self._end_message({"type": "refusal", "refusal": refusal})
 
     def _end_message(self, part: dict[str, Any]) -> None:
-        self._emit(b"response.content_part.done", self._at + b'"part":' + encode(part))
+        self._emit(b"response.content_part.done", self._at + b'"part":' + one_line(part))
         item = {"id": self._item, "type": "message", "status": "completed", "role": "assistant"}
         self._done(item | {"content": [part]})
 
@@ -232,7 +241,7 @@ class ResponsesStreamEncoder:
         item = encode_item(block, len(self._output), self._response)
         if item is None:
             return
-        encoded = encode(item)
+        encoded = one_line(item)
         self._emit(b"response.output_item.added", b'"output_index":%d,"item":%b' % (len(self._output), encoded))
         self._done(msgspec.Raw(encoded))
 
@@ -240,7 +249,7 @@ class ResponsesStreamEncoder:
         assert self._response is not None
         self._end_block()
         response = self._response.finished(event.stop, self._output, event.usage)
-        self.final = encode(response)
+        self.final = one_line(response)
         self._emit(b"response." + response["status"].encode(), b'"response":' + self.final)
 
     def _fail(self, event: Failed) -> None:
@@ -249,7 +258,7 @@ class ResponsesStreamEncoder:
         assert self._response is not None
         self._kind = ""
         response = self._response.failed(event, self._output)
-        self._emit(b"response.failed", b'"response":' + encode(response))
+        self._emit(b"response.failed", b'"response":' + one_line(response))
 
 
 class CompactionStreamEncoder(ResponsesStreamEncoder):

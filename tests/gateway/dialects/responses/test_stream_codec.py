@@ -306,3 +306,12 @@ def test_a_compaction_is_one_opaque_item() -> None:
     assert item["type"] == "compaction"
     again = decode_request(json.dumps({"model": "m", "input": [item]}).encode())
     assert "We spoke." in again.messages[0].content[0].text  # type: ignore[union-attr]
+
+
+def test_a_schema_spread_over_lines_does_not_break_the_stream() -> None:
+    request = decode_request(
+        b'{"model":"m","input":"x","tools":[{"type":"function","name":"f","parameters":{\n"a":\n1.0}}]}'
+    )
+    body = encode([Started("a", "m"), TextDelta("x"), BlockEnded(), Finished(Stop(StopReason.END))], request)
+    check(body)
+    assert folded(body)["tools"][0]["parameters"] == {"a": 1.0}
