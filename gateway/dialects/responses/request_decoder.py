@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.dialects.names import Dialect
 from gateway.dialects.pairing import pair_calls
 from gateway.dialects.raw_object import RawObject, read_object
 from gateway.dialects.responses.compaction import TRIGGER, ask_for_summary
@@ -74,6 +75,7 @@ def _decode(read: RawObject, model: str, items: list[RawObject]) -> Request:
         service_tier=read.text("service_tier"),
         store=read.flag("store"),
         previous_response=read.text("previous_response_id"),
+        dialect=Dialect.RESPONSES,
         extras=read.extras(_KNOWN),
     )
 
