@@ -11,7 +11,7 @@ from uuid import UUID
 from django import template
 from django.utils import timezone
 
-from gateway.pricing.cost import NO_USAGE
+from gateway.pricing.cost import NO_USAGE, NOT_SENT_ON
 from gateway.pricing.money import dollars
 
 register = template.Library()
@@ -71,7 +71,7 @@ def cost(response: Any) -> str:
         return usd(getattr(response, "cost_usd", None))
     if response.cost_usd is not None:
         return f"≥ {usd(response.cost_usd)}"
-    return UNKNOWN if response.cost_note == NO_USAGE else "unknown"
+    return UNKNOWN if response.cost_note in (NO_USAGE, NOT_SENT_ON) else "unknown"
 
 
 @register.filter

@@ -12,6 +12,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from gateway.api.demoting import DEMOTED, folded_reply, is_event_stream
+from gateway.api.errands import errand_destination, errand_of, errand_treatment
 from gateway.api.failure_log import log_failed_forward
 from gateway.api.forwarding import inbound_headers, outbound_headers
 from gateway.api.keeping import Keeping, continue_conversation
@@ -38,6 +39,7 @@ from gateway.policy.access import (
     read_credentials,
     treat_credentials,
 )
+from gateway.policy.errands import Errand
 from gateway.policy.routing import Destination, Untranslatable
 from gateway.policy.snapshot import ProviderEntry, Snapshot
 from gateway.recording.recorder import CaptureUnavailable, Exchange
@@ -74,6 +76,8 @@ class Facts:
     body: bytes = b""
     """Empty once it was handed over: nothing of ours may hold it while the answer streams."""
     body_bytes: int = 0
+    errand: Errand | None = None
+    """What Turnlog itself sent it for."""
 
 
 async def relay(request: GatewayRequest) -> Reply:
@@ -102,10 +106,16 @@ async def decide(request: GatewayRequest, facts: Facts) -> Treatment:
     snapshot = request.runtime.configuration.current
     if snapshot is None:
         raise unavailable("The gateway is starting and has not read its configuration yet. Try again.", 1)
-    facts.admitted = check_access(request, facts.presented, snapshot)
+    facts.errand = errand_of(request, facts.presented)
+    if facts.errand is None:
+        facts.admitted = check_access(request, facts.presented, snapshot)
     check_room(request)
     facts.body = await read_or_refuse(request)
     facts.body_bytes = len(facts.body)
+    if facts.errand is not None:
+        facts.destination = errand_destination(request, facts.errand, snapshot)
+        return errand_treatment(facts.errand, facts.presented, facts.destination.provider)
+    assert facts.admitted is not None
     plain = await plain_body(request, facts.body)
     facts.envelope = envelope_of(request, plain)
     model = facts.envelope.model
@@ -197,6 +207,8 @@ def admission(request: GatewayRequest, facts: Facts) -> Admission:
         routed_model=(destination.model if destination else None) or facts.envelope.model,
         is_streaming=facts.envelope.stream,
         handling=facts.handling,
+        purpose=facts.errand.purpose if facts.errand else "",
+        replay_of=facts.errand.replayed_id if facts.errand else b"",
     )
 
 

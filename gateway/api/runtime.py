@@ -63,6 +63,7 @@ class Runtime:
         self.discovery = ModelDiscovery(self.configuration, self.upstream, environment.model_refresh)
         self.kept_responses = KeptResponses(environment.data_dir / "responses", pepper("responses"))
         self.access_pepper = access_key_pepper()
+        self.errand_key = pepper("errands")
         self.streams: set[ExchangeStream] = set()
         self.uploads: set[GatewayRequest] = set()
         """Requests whose body is being read."""

@@ -31,7 +31,8 @@ from gateway.pricing.price_book import PriceBook
 AT_ONCE = 500
 COLUMNS = (
     "pk", "request__started_at", "request__dialect", "request__provider", "request__model", "request__routed_model",
-    "request__requested_model", "request__outcome", "usage", "service_tier", "server_tools", "cost_usd", "cost_note",
+    "request__requested_model", "request__outcome", "request__handling", "usage", "service_tier", "server_tools",
+    "cost_usd", "cost_note",
     "price", "translation",
 )  # fmt: skip
 UPDATE = """
@@ -118,6 +119,7 @@ def cost_of_turn(turn: dict[str, Any], book: PriceBook) -> Cost:
         turn["request__started_at"],
         book,
         broken=turn["request__outcome"] in BROKEN,
+        handling=turn["request__handling"],
     )
 
 

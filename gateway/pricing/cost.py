@@ -17,6 +17,8 @@ MILLION: Final = Decimal(1_000_000)
 THOUSAND: Final = Decimal(1_000)
 NANO: Final = Decimal("1e-9")
 NO_USAGE: Final = "no usage"
+NOT_SENT_ON: Final = "not sent on"
+ANSWERED_HERE: Final = ("counted", "synthetic")
 PARTIAL: Final = "partial usage"
 """The answer broke off: what was counted until then is priced, and the cost is at least that."""
 FREE_TOOLS: Final = frozenset({"web_fetch", "tool_search", "code_execution"})
@@ -55,8 +57,12 @@ def cost_of(
     book: PriceBook,
     *,
     broken: bool = False,
+    handling: str = "",
 ) -> Cost:
-    """`model` is the one that answered; `broken`: the answer did not come to its end."""
+    """`model` is the one that answered; `broken`: the answer did not come to its end; `handling`: what the gateway did
+    with the request beside passing it on."""
+    if handling.startswith(ANSWERED_HERE):
+        return Cost(note=NOT_SENT_ON)
     if not usage.passes:
         return Cost(note=NO_USAGE)
     try:

@@ -252,7 +252,9 @@ def cost_columns(reading: Reading, usage: Metered, prices: PriceBook) -> tuple[A
     admission = reading.recorded.admission
     model = reading.answer.model or admission.routed_model or admission.requested_model
     broken = reading.outcome in BROKEN
-    cost = cost_of(usage, model, admission.provider, reading.started_at, prices, broken=broken)
+    cost = cost_of(
+        usage, model, admission.provider, reading.started_at, prices, broken=broken, handling=admission.handling
+    )
     return (cost.usd, clean(cost.note, INDEXED_BOUND), cost.price_id)
 
 

@@ -14,6 +14,7 @@ from gateway.management.history import (
     erasing,
     exporting,
     reading,
+    replaying,
     searching,
     spending,
     storing,
@@ -25,6 +26,7 @@ MODULES = (
     spending,
     searching,
     exporting,
+    replaying,
     storing,
     erasing,
 )

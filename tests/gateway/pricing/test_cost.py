@@ -282,3 +282,11 @@ def test_every_shipped_price_names_its_page_and_day_and_is_there_once() -> None:
     assert all(row.source.startswith("https://") and row.read_on <= NOW.date() for row in rows)
     keys = [(row.price.model, row.price.tier, row.price.prompt_above, row.price.valid_from) for row in rows]
     assert len(set(keys)) == len(keys) > 100
+
+
+@pytest.mark.parametrize("handling", ["counted", "synthetic:title"])
+def test_what_the_gateway_answered_itself_costs_nothing_that_is_known(handling: str) -> None:
+    usage = meter(A, anthropic(input_tokens=1_000_000))
+    cost = cost_of(usage, "claude-opus-5-5", "", NOW, SHIPPED, handling=handling)
+    assert (cost.usd, cost.note) == (None, "not sent on")
+    assert cost_of(usage, "claude-opus-5-5", "", NOW, SHIPPED, handling="demoted").usd == 4
