@@ -12,6 +12,6 @@ def split(apps, schema_editor):
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("gateway", "0012_request_handling")]
+    dependencies = [("gateway", "0013_search")]
 
     operations = [migrations.RunPython(split, migrations.RunPython.noop)]
