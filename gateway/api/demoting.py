@@ -46,7 +46,7 @@ async def folded_reply(request: GatewayRequest, source: ExchangeStream, response
         else:
             folded = await asyncio.to_thread(unfolded, request.dialect, coding, body, request.id_text)
     if folded.problem is not None and not source.broken:
-        source.outcome, source.problem = Outcome.UPSTREAM_ERROR, folded.problem
+        source.overrule(Outcome.UPSTREAM_ERROR, folded.problem)
     kept = [pair for pair in inbound_headers(raw) if pair[0].lower() not in OF_THE_STREAM]
     return bytes_reply(folded.status, folded.body, b"application/json", kept)
 

@@ -15,8 +15,8 @@ from gateway.policy.snapshot import Snapshot
 def find_destination(
     snapshot: Snapshot, catalogue: Catalogue, dialect: Dialect, model: str | None
 ) -> Destination | Untranslatable:
-    """As `choose_destination`, knowing what the providers list. Raises Refusal for a model that the one provider it
-    leads to does not have, where that provider is not the caller's own authority."""
+    """As `choose_destination`, knowing what the providers list. A model that is not listed is asked for all the same:
+    lists leave aliases out."""
     if model is None:
         return choose_destination(snapshot, dialect, model)
     meant = meant_model(snapshot, catalogue, dialect, model)
@@ -25,7 +25,7 @@ def find_destination(
         return destination
     if destination.route is None:
         destination = offered_elsewhere(snapshot, catalogue, dialect, meant, destination)
-    return settled(snapshot, catalogue, model, meant, destination)
+    return settled(catalogue, model, meant, destination)
 
 
 def meant_model(snapshot: Snapshot, catalogue: Catalogue, dialect: Dialect, model: str) -> str:
@@ -56,19 +56,23 @@ def offered_elsewhere(
     return Destination(provider, None, None if spoken is dialect else spoken)
 
 
-def settled(snapshot: Snapshot, catalogue: Catalogue, asked: str, meant: str, destination: Destination) -> Destination:
+def settled(catalogue: Catalogue, asked: str, meant: str, destination: Destination) -> Destination:
     """The destination with the model under the name its provider has for it."""
     provider = destination.provider.name
     wanted = destination.model or meant
     listed = catalogue.find(provider, wanted)
-    if listed is None and destination.speaks is not None and catalogue.lacks(provider, wanted):
-        raise unknown_model(snapshot, catalogue, wanted)
     name = listed.id if listed is not None else wanted
     return destination if name == (destination.model or asked) else replace(destination, model=name)
 
 
 def unknown_model(snapshot: Snapshot, catalogue: Catalogue, name: str) -> Refusal:
-    """A 404 that names the models most like it."""
+    return Refusal(
+        ErrorKind.NOT_FOUND,
+        f"model: {name} is not known to any provider of this gateway. {nearest_models(snapshot, catalogue, name)}",
+    )
+
+
+def nearest_models(snapshot: Snapshot, catalogue: Catalogue, name: str) -> str:
+    """A sentence with the names most like one that was not found."""
     nearest = catalogue.nearest(name, snapshot.exact_routes)
-    advice = f"The nearest are: {', '.join(nearest)}." if nearest else "GET /v1/models lists those there are."
-    return Refusal(ErrorKind.NOT_FOUND, f"model: {name} is not known to its provider. {advice}")
+    return f"The nearest are: {', '.join(nearest)}." if nearest else "GET /v1/models lists those there are."

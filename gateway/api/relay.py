@@ -134,7 +134,7 @@ async def decide(request: GatewayRequest, facts: Facts) -> Treatment:
         return Replace(None)
     if destination.speaks is not None:
         body, facts.keeping = await continue_conversation(request, facts, needed(request, plain))
-        facts.translation = plan(request, body, destination)
+        facts.translation = plan(request, body, destination, model or "")
         return Replace(None)  # a credential of the caller's never crosses dialects: the provider's own goes along
     note_changes(request, facts, plain)
     treatment = treat_credentials(snapshot, facts.admitted, facts.presented, destination.provider)

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from gateway.api.model_names import nearest_models
 from gateway.api.refusals import Refusal, request_id_header
 from gateway.api.replies import RelayedReply, Reply, bytes_reply
 from gateway.dialects.answer import Failed
 from gateway.dialects.errors import encode_error, is_final, status_of
 from gateway.dialects.failures import ErrorKind
+from gateway.dialects.model_list import fit_profile
 from gateway.dialects.names import Dialect, Outcome
 from gateway.dialects.responses.compaction import ask_for_summary
 from gateway.dialects.translation import AnswerTranslator, Translation, translate_request
@@ -49,7 +51,7 @@ BETAS = b"anthropic-beta"
 UNKNOWN_BETAS = Loss("anthropic-beta", "betas are Anthropic's own; the fields they allow were translated or left out")
 
 
-def plan(request: GatewayRequest, body: bytes, destination: Destination) -> Translation | None:
+def plan(request: GatewayRequest, body: bytes, destination: Destination, model: str) -> Translation | None:
     """The translation a destination needs; None when it is a relay. Raises Refusal for what cannot be said there."""
     if destination.speaks is None:
         return None
@@ -59,7 +61,8 @@ def plan(request: GatewayRequest, body: bytes, destination: Destination) -> Tran
             ErrorKind.NOT_SUPPORTED,
             f"{request.path} is not translated: the model's provider {destination.provider.name} speaks another API.",
         )
-    profile = destination.provider.profile
+    listed = request.runtime.discovery.catalogue.find(destination.provider.name, destination.model or model)
+    profile = fit_profile(destination.provider.profile, listed)
     try:
         return translate_request(
             request.dialect,
@@ -139,12 +142,23 @@ async def translated_reply(
 def failure_reply(request: GatewayRequest, source: ExchangeStream, failed: Failed, headers: list[HeaderPair]) -> Reply:
     """The provider's failure in the caller's dialect, with its status and what it said about trying again."""
     source.overrule(Outcome.UPSTREAM_ERROR, failed.message)
-    body = encode_error(request.dialect, failed.kind, failed.message, request.id_text)
+    message = failed.message + nearest_to(request) if failed.kind is ErrorKind.NOT_FOUND else failed.message
+    body = encode_error(request.dialect, failed.kind, message, request.id_text)
     pairs = [(request_id_header(request.dialect), request.id_text.encode())]
     told = [(name.lower(), value) for name, value in headers if name.lower() in TOLD]
     if is_final(failed.kind) and not any(name == b"x-should-retry" for name, _ in told):
         told.append((b"x-should-retry", b"false"))
     return bytes_reply(failure_status(request.dialect, failed), body, b"application/json", [*pairs, *told])
+
+
+def nearest_to(request: GatewayRequest) -> str:
+    """For a model the provider does not know: the names most like it, where any are known."""
+    snapshot, catalogue = request.runtime.configuration.current, request.runtime.discovery.catalogue
+    facts = request.facts
+    if snapshot is None or facts is None or facts.destination is None or not catalogue.listings:
+        return ""
+    wanted = facts.destination.model or facts.envelope.model or ""
+    return f" {nearest_models(snapshot, catalogue, wanted)}"
 
 
 def failure_status(dialect: Dialect, failed: Failed) -> int:

@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.dialects.json_values import JSONObject, NotJSONError, is_object, object_or_none, read_json, text_or_none
 from gateway.dialects.names import ProviderDialect
+from gateway.dialects.profile import Profile
 
 _CONTEXTS: Final = (
     "context_length", "max_model_len", "context_window", "max_context_length", "loaded_context_length", "n_ctx_train",
@@ -166,6 +167,22 @@ def _amount(value: Any) -> float | None:
 
 def _scaled(amount: float | None, scale: int) -> float | None:
     return None if amount is None else round(amount * scale, 9)
+
+
+def fit_profile(profile: Profile, listed: ListedModel | None) -> Profile:
+    """The provider's profile with what its list says of one model: what that cannot do is not asked of it."""
+    if listed is None:
+        return profile
+    changes: dict[str, Any] = {}
+    if listed.vision is False:
+        changes["images"] = False
+    if listed.tools is False:
+        changes["tools"] = False
+    if listed.thinking is False:
+        changes["reasoning"] = msgspec.structs.replace(profile.reasoning, ask="none")
+    if listed.max_output is not None:
+        changes["max_tokens_cap"] = min(listed.max_output, profile.max_tokens_cap or listed.max_output)
+    return msgspec.structs.replace(profile, **changes) if changes else profile
 
 
 def encode_openai_list(models: Iterable[ListedModel]) -> bytes:

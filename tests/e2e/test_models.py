@@ -17,7 +17,7 @@ from tests.e2e.processes import ProviderThread, WebProcess, running_web, until
 from tests.e2e.test_configuration_change import config
 from tests.e2e.wire import Pairs, ask
 from tests.upstream import FakeProvider
-from tests.upstream.answers import Answer
+from tests.upstream.answers import Answer, error_answer
 from tests.upstream.exchange import Exchange
 
 LOCAL = [
@@ -30,12 +30,19 @@ providers:
 routes:
   - {{match: fast, provider: local, model: kimi-k2.5}}
   - {{match: "claude-3*", provider: anthropic}}
+  - {{match: "kimi*", provider: local}}
 """
 KEYED: Pairs = [(b"authorization", b"Bearer " + ADA_KEY.encode())]
 CLAUDE: Pairs = [*KEYED, (b"anthropic-version", b"2023-06-01")]
 
 
 async def listing(exchange: Exchange) -> None:
+    if exchange.request.method == "POST":
+        if json.loads(exchange.request.body)["model"] not in [model["id"] for model in LOCAL]:
+            await exchange.answer_whole(error_answer(exchange.asked, 404, "The model does not exist."))
+        else:
+            await exchange.answer_whole(exchange.answer)
+        return
     body = json.dumps({"object": "list", "data": LOCAL}).encode()
     await exchange.answer_whole(Answer(200, [(b"Content-Type", b"application/json")], body))
 
@@ -140,6 +147,37 @@ def test_the_list_comes_from_memory(listing_web: WebProcess) -> None:
         names(listing_web, CLAUDE, "?limit=1000")
         taken.append(time.monotonic() - began)
     assert sorted(taken)[10] < 0.05
+
+
+def message(web: WebProcess, model: str) -> Any:
+    body = {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    pairs: Pairs = [*CLAUDE, (b"content-type", b"application/json")]
+    return ask(web, "POST", "/v1/messages", pairs, json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        ("FAST", "kimi-k2.5"),
+        ("kimi-K2.5", "kimi-k2.5"),
+        ("qwen/qwen3-coder", "Qwen/Qwen3-Coder"),
+        ("anthropic/Qwen/Qwen3-Coder", "Qwen/Qwen3-Coder"),
+    ],
+)
+def test_a_name_is_understood_whatever_its_case_and_where_its_model_is_offered(
+    listing_web: WebProcess, local: FakeProvider, model: str, asked: str
+) -> None:
+    assert message(listing_web, model).status == 200
+    posted = [request for request in list(local.requests) if request.method == "POST"]
+    assert json.loads(posted[-1].body)["model"] == asked
+
+
+def test_a_model_a_foreign_provider_does_not_know_is_a_404_that_names_the_nearest(listing_web: WebProcess) -> None:
+    answer = message(listing_web, "kimi-k3")
+    assert answer.status == 404
+    error = json.loads(answer.body)["error"]
+    assert error["type"] == "not_found_error"
+    assert "kimi-k2.5" in error["message"]
 
 
 def test_a_key_is_needed(listing_web: WebProcess) -> None:

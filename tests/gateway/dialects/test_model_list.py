@@ -13,10 +13,12 @@ from gateway.dialects.model_list import (
     ListedModel,
     encode_anthropic_list,
     encode_openai_list,
+    fit_profile,
     next_page,
     read_model_list,
 )
 from gateway.dialects.names import ProviderDialect
+from gateway.dialects.profile import Profile, ReasoningStyle
 
 OPENAI, ANTHROPIC = ProviderDialect.OPENAI, ProviderDialect.ANTHROPIC
 
@@ -115,3 +117,12 @@ def test_the_next_page_is_asked_for_only_where_there_is_one() -> None:
 def test_any_json_is_a_list_or_none(value: Any) -> None:
     read_model_list(json.dumps({"data": [value, {"id": "x", "pricing": value, "price": value}]}).encode(), OPENAI)
     read_model_list(json.dumps(value).encode(), OPENAI)
+
+
+def test_what_a_model_cannot_do_is_not_asked_of_it() -> None:
+    profile = Profile("x", max_tokens_cap=9000, reasoning=ReasoningStyle("reasoning_effort"))
+    blind = ListedModel("m", "", OPENAI, vision=False, thinking=False, tools=False, max_output=4096)
+    fitted = fit_profile(profile, blind)
+    assert (fitted.images, fitted.tools, fitted.reasoning.ask, fitted.max_tokens_cap) == (False, False, "none", 4096)
+    assert fit_profile(profile, ListedModel("m", "", OPENAI)) is profile
+    assert fit_profile(profile, None) is profile
