@@ -15,6 +15,7 @@ GROUPS = (
         "History",
         (
             ("Requests", "list_alt", "gateway.requestlog"),
+            ("Usage", "monitoring", "gateway.rolluphour"),
             ("Capabilities", "extension", "gateway.capability"),
             ("Dead letters", "unsubscribe", "gateway.deadletter"),
         ),
@@ -47,10 +48,17 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": title,
             "separator": number > 0,
-            "items": [found for found in (link(request, *item) for item in items) if found],
+            "items": [found for found in (link(request, *item) for item in items) if found] + checks(request, title),
         }
         for number, (title, items) in enumerate(GROUPS)
     ]
+
+
+def checks(request: HttpRequest, group: str) -> list[dict[str, Any]]:
+    """Pages of the history that list no rows."""
+    if group != "History" or not request.user.is_superuser:
+        return []
+    return [{"title": "Self-test", "icon": "fact_check", "link": reverse("admin:selftest")}]
 
 
 def link(request: HttpRequest, title: str, icon: str, label: str) -> dict[str, Any] | None:

@@ -52,5 +52,6 @@ def last_day(visible: QuerySet[RequestLog]) -> dict[str, Any]:
         input_tokens=Sum("response__input_tokens"),
         output_tokens=Sum("response__output_tokens"),
         cache_read_tokens=Sum("response__cache_read_tokens"),
+        cost_usd=Sum("response__cost_usd"),
     )
     return sums | {"capped": sums["requests"] >= COUNTED}

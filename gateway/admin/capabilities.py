@@ -5,9 +5,13 @@ from __future__ import annotations
 import datetime
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 
+from gateway.admin.selftest_page import selftest_context
 from gateway.admin.site import ModelAdmin
 from gateway.models import Capability
 
@@ -26,6 +30,18 @@ class CapabilityAdmin(ModelAdmin[Capability]):
         "client", "client_version", "dialect", "kind", "name", "first_seen", "last_seen", "forwarded_at", "accepted_at",
         "refused_at", "refusal",
     )  # fmt: skip
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path("selftest/", self.admin_site.admin_view(self.selftest_view), name="selftest")
+        return [page, *super().get_urls()]
+
+    def selftest_view(self, request: HttpRequest) -> HttpResponse:
+        """Whether the running gateway changes anything. It costs nothing but some seconds, and is asked for by POST."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        request.current_app = self.admin_site.name
+        context = {**self.admin_site.each_context(request), **selftest_context(run=request.method == "POST")}
+        return TemplateResponse(request, "admin/gateway/capability/selftest.html", context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""The time zones in which days are summed up."""
+"""Numbers: the page of usage, and the time zones in which days are summed up."""
 
 from __future__ import annotations
 
@@ -7,12 +7,39 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
 
 from gateway.admin.site import ModelAdmin
 from gateway.admin.theme import ModelForm
+from gateway.admin.usage_page import page_of_usage
 from gateway.history.rollups import forget_zone, mark_range
-from gateway.models import RollupZone
+from gateway.history.visibility import visible_to
+from gateway.models import RollupHour, RollupZone
+
+
+@admin.register(RollupHour)
+class UsageAdmin(ModelAdmin[RollupHour]):
+    """The sums are the worker's; they are looked at on one page."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: RollupHour | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: RollupHour | None = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = page_of_usage(request.GET.dict(), visible_to(request.user), timezone.now())
+        request.current_app = self.admin_site.name
+        template = "admin/gateway/rolluphour/usage.html"
+        return TemplateResponse(request, template, {**self.admin_site.each_context(request), **context})
 
 
 class ZoneForm(ModelForm[RollupZone]):
