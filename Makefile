@@ -1,10 +1,11 @@
 # What a person types. Each target does its own set-up; the work is in scripts/ and manage.py.
 .POSIX:
-.PHONY: help setup run test check bench examples clients faults soak clean
+.PHONY: help setup run test check bench big examples clients faults soak clean
 
 PYTHON =
 TESTS =
 BENCH =
+BIG =
 FAULTS =
 SOAK =
 BIN = .venv/bin/python
@@ -14,6 +15,7 @@ help: ## say what there is
 	@echo 'make test    run the tests (make test TESTS="tests/gateway -k name" runs some)'
 	@echo 'make check   format, lint, types, import contracts, dead code, spelling, migrations'
 	@echo 'make bench   measure speed beside nginx and a bare relay (make bench BENCH=--quick for a short one)'
+	@echo 'make big     a million turns: list, detail, conversation, a month dropped under load (make big BIG="--turns 50000" for less)'
 	@echo 'make examples  run all of examples/ against a fake provider; needs curl and Node'
 	@echo 'make clients compare the real Claude Code and Codex with and without the gateway; needs npm'
 	@echo 'make faults  break things around a running gateway: docs/reliability.md (make faults FAULTS="--quick R-02" for some)'
@@ -36,6 +38,9 @@ check: setup
 
 bench: setup
 	@exec $(BIN) -m bench $(BENCH)
+
+big: setup
+	@exec $(BIN) -m bench.big $(BIG)
 
 examples: setup
 	@exec $(BIN) -m tests.examples

@@ -134,7 +134,7 @@ def batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
 
 def made(turns: int, length: int, frequencies: Counter[str]) -> Iterator[dict[str, tuple[Any, ...]]]:
     """One turn's rows by table."""
-    from gateway.history.digests import blob_digest
+    from gateway.history.digests import Digests
     from gateway.history.search.text import labels_of, text_of, trigrams_of, words_of
 
     chance = random.Random(7)
@@ -157,7 +157,11 @@ def made(turns: int, length: int, frequencies: Counter[str]) -> Iterator[dict[st
         value = {"role": "assistant", "content": blocks}
         data = json.dumps(value).encode()
         id = uuid.UUID(int=int(at.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62 | number)
-        month, scope, digest = at.date().replace(day=1), number % len(TEAMS), blob_digest(data + str(number).encode())
+        month, scope, digest = (
+            at.date().replace(day=1),
+            number % len(TEAMS),
+            Digests().blob(data + str(number).encode()),
+        )
         text = text_of(value)
         found = sorted(words_of(text) | labels_of(value))
         yield {

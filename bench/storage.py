@@ -8,6 +8,7 @@ PostgreSQL backend.
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import statistics
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=200, help="turns of each (200)")
     parser.add_argument("--results", type=int, nargs=2, default=(9_000, 20_000), help="bytes of a tool's result")
     parser.add_argument("--batch", type=int, default=8, help="requests in a transaction (8)")
+    parser.add_argument("--sealed", action="store_true", help="with encryption at rest")
     parser.add_argument("--rebuilds", type=int, default=40, help="how many requests are rebuilt (40)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="turnlog-bench-") as name:
@@ -50,6 +52,8 @@ def main() -> None:
                 f"postgresql://turnlog@/turnlog?host={quote(str(address.directory), safe='')}&port={address.port}"
             )
             os.environ["TURNLOG_DATA_DIR"] = name
+            if options.sealed:
+                os.environ["TURNLOG_HISTORY_KEYS"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
             json.dump(measure(options), sys.stdout, indent=2)
             print()
         finally:

@@ -188,6 +188,9 @@ class Environment:
     encryption_keys: tuple[str, ...] = setting(
         (), parse_encryption_keys, secret=True, help="encrypt stored credentials"
     )
+    history_keys: tuple[str, ...] = setting(
+        (), parse_encryption_keys, secret=True, help="encrypt the history, newest first; none: it is not encrypted"
+    )
     admin_user: str = setting("admin", parse_text, help="administrator made on the first start")
     admin_password: str = setting("", parse_text, secret=True, help="the administrator's password")
     allowed_hosts: tuple[str, ...] = setting((), parse_list, help="host names the pages answer to")

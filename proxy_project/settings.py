@@ -18,6 +18,7 @@ TURNLOG = load_environment(os.environ)
 
 SECRET_KEY = secret_key(TURNLOG)
 ENCRYPTION_KEYS = encryption_keys(TURNLOG)
+HISTORY_KEYS = TURNLOG.history_keys
 check_production(TURNLOG)
 DEBUG = False
 ALLOWED_HOSTS = [*TURNLOG.allowed_hosts, TURNLOG.host, "127.0.0.1", "localhost", "[::1]"]

@@ -33,19 +33,19 @@ class Plan(NamedTuple):
     seed: int
 
 
-def fill(plan: Plan) -> Iterator[int]:
-    """How many turns are stored, after each batch."""
+def fill(plan: Plan, batch: int = BATCH) -> Iterator[int]:
+    """How many turns are stored, after each batch of so many."""
     connection.ensure_connection()
     raw: psycopg.Connection[tuple[object, ...]] = connection.connection
     builder, writer = RowBuilder(prices=read_book()), HistoryWriter(raw)
     stored = 0
-    batch: list[ExchangeRows] = []
+    rows: list[ExchangeRows] = []
     for turn in turns(plan):
-        batch.append(builder.build(recorded(turn)))
-        if len(batch) == BATCH or stored + len(batch) == plan.turns:
-            write(raw, writer, batch)
-            stored += len(batch)
-            batch = []
+        rows.append(builder.build(recorded(turn)))
+        if len(rows) == batch or stored + len(rows) == plan.turns:
+            write(raw, writer, rows)
+            stored += len(rows)
+            rows = []
             yield stored
 
 

@@ -6,6 +6,8 @@ import threading
 
 import zstandard
 
+from gateway.models.at_rest import KeyGone, seal, unseal
+
 PLAIN = b"\x00"
 ZSTD = b"\x01"
 LEVEL = 9
@@ -30,6 +32,11 @@ codecs = Codecs()
 
 
 def pack(data: bytes) -> bytes:
+    """Compressed where that helps, and sealed when there is a key for it."""
+    return seal(compress(data))
+
+
+def compress(data: bytes) -> bytes:
     if len(data) >= SMALLEST_COMPRESSED:
         compressed = codecs.compressor.compress(data)
         if len(compressed) < len(data):
@@ -39,6 +46,10 @@ def pack(data: bytes) -> bytes:
 
 def unpack(packed: bytes, size: int | None = None) -> bytes:
     """The bytes again; `size` is how many they were, where that was recorded apart. Raises Damaged."""
+    try:
+        packed = unseal(packed)
+    except KeyGone as gone:
+        raise Damaged(str(gone)) from gone
     form, data = packed[:1], packed[1:]
     if form == PLAIN:
         return exactly(data, size)

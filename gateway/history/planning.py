@@ -22,8 +22,9 @@ from gateway.dialects.normal_form import normal_form
 from gateway.dialects.part_marks import reduce
 from gateway.dialects.request_facts import RequestMembers
 from gateway.dialects.request_parts import PartKind, Run, Split, Unsplit, split
-from gateway.history.digests import SIZE, blob_digest, node_digest, page_digest, part_digest
+from gateway.history.digests import SIZE, Digests
 from gateway.history.known import Known, KnownScope
+from gateway.models.at_rest import sealing_key
 
 PAGE_ENTRIES = 8
 SKELETON = 0
@@ -93,18 +94,21 @@ class Planner:
     """Plans for one process; `known` is shared by all its plans."""
 
     def __init__(self) -> None:
+        key = sealing_key()
         self.known = Known()
+        self._digests = Digests(key.digests if key else None)
 
     def begin(self, exchange_id: uuid.UUID, month: datetime.date, team: str) -> Plan:
         scope = self.known.scope((month, team))
-        return Plan(scope, Additions(exchange_id, self.known, self.known.epoch))
+        return Plan(scope, Additions(exchange_id, self.known, self.known.epoch), self._digests)
 
 
 class Plan:
     """What one exchange adds to a month and a team."""
 
-    def __init__(self, scope: KnownScope, additions: Additions) -> None:
+    def __init__(self, scope: KnownScope, additions: Additions, digests: Digests) -> None:
         self._scope = scope
+        self._digests = digests
         self.additions = additions
 
     def request(self, dialect: Dialect, body: bytes, members: RequestMembers | None) -> Manifest | Unsplit:
@@ -134,7 +138,7 @@ class Plan:
         return self._blob(REPLY, data)
 
     def _blob(self, kind: int, data: bytes) -> bytes:
-        digest = blob_digest(data)
+        digest = self._digests.blob(data)
         if self._scope.get(digest) is None:
             self.additions.blobs.setdefault(digest, NewBlob(kind, data, b""))
         return digest
@@ -145,14 +149,14 @@ class Plan:
         """Digests of a run's blobs, and of what they say."""
         entries, parts = [], []
         for number, whole in enumerate(run.parts, index):
-            digest = blob_digest(whole)
+            digest = self._digests.blob(whole)
             part = self._scope.get(digest)
             if not part:
                 # Only what is not stored as it is can bear marks.
                 data, edits = reduce(run.kind, whole)
                 if edits:
                     marks += [(number, offset, text) for offset, text in edits]
-                    digest = blob_digest(data)
+                    digest = self._digests.blob(data)
                 part = self._scope.get(digest) or self._new_part(dialect, run.kind, digest, data)
             entries.append(digest)
             parts.append(part)
@@ -161,7 +165,7 @@ class Plan:
     def _new_part(self, dialect: Dialect, kind: PartKind, digest: bytes, data: bytes) -> bytes:
         blob = self.additions.blobs.get(digest)
         if blob is None or not blob.part:
-            part = part_digest(kind, normal_form(dialect, kind, data))
+            part = self._digests.part(kind, normal_form(dialect, kind, data))
             blob = self.additions.blobs[digest] = NewBlob(kind, data, part)
         return blob.part
 
@@ -171,7 +175,7 @@ class Plan:
         full = len(entries) - len(entries) % PAGE_ENTRIES
         for first in range(0, full, PAGE_ENTRIES):
             page = b"".join(entries[first : first + PAGE_ENTRIES])
-            digest = page_digest(head, page)
+            digest = self._digests.page(head, page)
             if self._scope.get(digest) is None:
                 self.additions.pages[digest] = NewPage(head, page)
             head = digest
@@ -182,7 +186,7 @@ class Plan:
         leaf, depth = None, 0
         for kind, parts, entries in chains:
             for part, blob in zip(parts, entries, strict=True):
-                digest = node_digest(leaf, part)
+                digest = self._digests.node(leaf, part)
                 depth += 1
                 if self._scope.get(digest) is None:
                     self.additions.nodes[digest] = NewNode(leaf, depth, kind, part, blob)

@@ -28,6 +28,7 @@ from gateway.history.store import (
     rebuild_response,
 )
 from gateway.history.tree_writer import StalePlans, TreeWriter
+from gateway.models.at_rest import unseal_json
 
 BATCH = 20
 FIRST = uuid.UUID(int=0)
@@ -68,7 +69,7 @@ class Exchange:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        return [(name, value) for name, value in json.loads(self.request_pairs)]
+        return [(name, value) for name, value in unseal_json(json.loads(self.request_pairs))]
 
 
 def split_whole_bodies() -> Iterator[int]:

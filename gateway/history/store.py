@@ -8,6 +8,7 @@ answer, is kept whole.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import uuid
 from collections.abc import Sequence
@@ -24,8 +25,11 @@ from gateway.history.manifests import ManifestRow, rebuild_split
 from gateway.history.packing import Damaged, decompress, pack, unpack
 from gateway.history.planning import Manifest, Plan
 from gateway.models import RequestLog, StoredBody
+from gateway.models.at_rest import HistoryKey, key_of, sealing_key
 
 LARGEST_BODY = 1 << 30
+NO_MARKS = b"\x90"
+"""msgpack of an empty list."""
 REQUEST, RESPONSE = StoredBody.Part.REQUEST, StoredBody.Part.RESPONSE
 
 
@@ -78,11 +82,12 @@ def put_request(plan: Plan, dialect: Dialect, request: RequestBody, patches: Seq
     if not body:
         return StoredRequest([])
     kept = [{"start": patch.start, "end": patch.end, "text": patch.text.decode("latin-1")} for patch in patches] or None
-    exchange_id, digest = plan.additions.exchange_id, hashlib.sha256(body).digest()
+    exchange_id, digest = plan.additions.exchange_id, proof_of(body, sealing_key())
     coded = encoding.strip().lower() not in ("", "identity")
     found = Unsplit(f"content coding {encoding[:40]}") if coded else plan.request(dialect, body, members)
     if isinstance(found, Manifest):
-        data = pack(found.marks) if found.marks else b""
+        # Where there is a key there are always marks: they say with which.
+        data = pack(found.marks or NO_MARKS) if found.marks or sealing_key() else b""
         where = (found.skeleton, found.heads, found.tails)
         row = BodyRow(exchange_id, REQUEST, len(body), digest, "split", data, kept, *where)
         return StoredRequest([row], (found.prefix_leaf, found.messages_leaf))
@@ -94,7 +99,7 @@ def put_response(exchange_id: uuid.UUID, body: bytes) -> list[BodyRow]:
     """Rows that keep an answer's body as it was relayed."""
     if not body:
         return []
-    return [BodyRow(exchange_id, RESPONSE, len(body), hashlib.sha256(body).digest(), "packed", pack(body))]
+    return [BodyRow(exchange_id, RESPONSE, len(body), proof_of(body, sealing_key()), "packed", pack(body))]
 
 
 def put_reply(plan: Plan, dialect: Dialect, message: JSONObject | None) -> bytes | None:
@@ -144,18 +149,25 @@ def rebuild_row(row: Sequence[Any]) -> bytes:
     if codec != "split":
         return unpack_body(size, bytes(digest), codec, bytes(data))
     manifest = ManifestRow(exchange_id, scope or 0, bytes(skeleton), heads, tails, bytes(data))
-    return proved(rebuild_split(manifest, size), bytes(digest))
+    return proved(rebuild_split(manifest, size), bytes(digest), key_of(bytes(data)))
 
 
 def unpack_body(size: int, digest: bytes, codec: str, data: bytes) -> bytes:
     """The bytes of a body that is kept whole, proved. Raises Damaged."""
     if codec not in ("packed", "zstd") or not 0 <= size <= LARGEST_BODY:
         raise Damaged(f"cannot read {size} bytes of codec {codec!r}")
-    return proved(unpack(data, size) if codec == "packed" else decompress(data, size), digest)
+    if codec == "packed":
+        return proved(unpack(data, size), digest, key_of(data))
+    return proved(decompress(data, size), digest, None)
 
 
-def proved(body: bytes, digest: bytes) -> bytes:
-    if hashlib.sha256(body).digest() != digest:
+def proof_of(body: bytes, key: HistoryKey | None) -> bytes:
+    """SHA-256 of the body; with a key HMAC-SHA256, which says nothing to those who guess what the body was."""
+    return hmac.digest(key.proofs, body, "sha256") if key else hashlib.sha256(body).digest()
+
+
+def proved(body: bytes, digest: bytes, key: HistoryKey | None) -> bytes:
+    if proof_of(body, key) != digest:
         raise Damaged("the bytes do not have the SHA-256 they had when they were recorded")
     return body
 

@@ -11,6 +11,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from gateway.dialects.names import Dialect, Outcome
+from gateway.models.at_rest import SealedJSONField
 
 
 class RequestLog(models.Model):
@@ -173,8 +174,8 @@ class HeaderRecord(models.Model):
         db_column="id",
         related_name="header_record",
     )
-    request_pairs = models.JSONField(default=list)
-    response_pairs = models.JSONField(default=list)
+    request_pairs = SealedJSONField(default=list)
+    response_pairs = SealedJSONField(default=list)
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from gateway.history.writer import HistoryWriter
 from gateway.models import DeadLetter
+from gateway.models.at_rest import unseal
 from gateway.recording.assemble import Recorded, assemble, unpack_frames
 from gateway.recording.loading import NOTICE
 from gateway.recording.rows import RowBuilder
@@ -28,7 +29,7 @@ def waiting() -> Iterable[DeadLetter]:
 
 def read_letter(letter: DeadLetter) -> Recorded:
     """What it holds. Raises ValueError when that cannot be put together."""
-    return assemble(letter.exchange_id.bytes, unpack_frames(bytes(letter.frames)))
+    return assemble(letter.exchange_id.bytes, unpack_frames(unseal(bytes(letter.frames))))
 
 
 def replay(exchange_id: uuid.UUID, builder: RowBuilder) -> str | None:

@@ -22,6 +22,7 @@ import structlog
 from gateway.history.prices import PriceShelf
 from gateway.history.tree_writer import StalePlans
 from gateway.history.writer import ExchangeRows, HistoryWriter
+from gateway.models.at_rest import seal
 from gateway.recording.assemble import assemble, pack_frames, read_frames
 from gateway.recording.completed_log import log_completed
 from gateway.recording.failpoints import armed, hit
@@ -185,7 +186,7 @@ class BatchStore:
 
     def _frames_of(self, item: Finished) -> bytes:
         try:
-            return pack_frames(item.tracked.exchange_id, read_frames(item.tracked, self._files))
+            return seal(pack_frames(item.tracked.exchange_id, read_frames(item.tracked, self._files)))
         except OSError as error:
             log.warning("frames of a dead letter cannot be read", request_id=str(item.id), error=str(error))
             return b""

@@ -32,6 +32,7 @@ from gateway.history.partitions import month_of
 from gateway.history.planning import Planner
 from gateway.history.store import Patch, RequestBody, put_reply, put_request, put_response
 from gateway.history.writer import ExchangeRows
+from gateway.models.at_rest import seal_json
 from gateway.pricing.cost import cost_of
 from gateway.pricing.price_book import PriceBook
 from gateway.recording.assemble import Recorded
@@ -100,7 +101,11 @@ class RowBuilder:
                 *response_row(reading, self.prices),
                 put_reply(plan, answer_dialect(recorded), reading.answer.message),
             ),
-            headers=(reading.id, pairs(recorded.admission.headers), pairs(reading.answer_headers)),
+            headers=(
+                reading.id,
+                seal_json(pairs(recorded.admission.headers)),
+                seal_json(pairs(reading.answer_headers)),
+            ),
             timing=timing_row(reading),
             rate_limits=rate_limit_rows(reading),
             bodies=[*request.rows, *put_response(reading.id, recorded.response)],

@@ -20,6 +20,7 @@ from gateway.history.partitions import month_of, next_month
 from gateway.history.present import REQUEST_KEYS, RESPONSE_KEYS, list_row
 from gateway.history.search.index import blob_value
 from gateway.history.search.query import Query, read_query
+from gateway.history.search.secrecy import kept_labels, refuse_words, trigram_key
 from gateway.history.search.snippets import Snippet, snippet_of
 from gateway.history.search.text import role_in, text_of, tools_and_paths, trigrams_of
 from gateway.history.visibility import Sight
@@ -89,6 +90,7 @@ class Checked:
 def search(text: str, sight: Sight, limit: int = 20, before: uuid.UUID | None = None) -> Results:
     """Turns that match, newest first, older than `before`."""
     query = read_query(text)
+    refuse_words(query)
     if query.problems:
         return Results(problems=query.problems)
     scopes = visible_scopes(sight)
@@ -176,7 +178,7 @@ def conditions(query: Query, scopes: list[int] | None, before: uuid.UUID | None)
     asked: list[tuple[str, Any]] = [
         ("s.scope = ANY(%s)", scopes),
         ("s.words @@ %s::tsquery", word_query(query)),
-        *(("s.trigrams @> %s::int2[]", trigrams_of(piece)) for piece in query.pieces),
+        *(("s.trigrams @> %s::int2[]", trigrams_of(piece, trigram_key())) for piece in query.pieces),
         ("s.kind = ANY(%s)", query.kinds or None),
         ("s.exchange_id >= %s", query.since and id_at(query.since)),
         ("s.exchange_id < %s", query.until and id_at(query.until)),
@@ -193,7 +195,7 @@ def conditions(query: Query, scopes: list[int] | None, before: uuid.UUID | None)
 
 def word_query(query: Query) -> str | None:
     """As PostgreSQL's tsquery; None when no word or label is asked for."""
-    labels = [*query.labels, *(["failed"] if query.failed else [])]
+    labels = kept_labels([*query.labels, *(["failed"] if query.failed else [])])
     terms = [lexeme(word) for word in (*query.words, *labels)]
     terms += [f"{lexeme(prefix)}:*" for prefix in query.prefixes]
     terms += [f"!{lexeme(word)}" for word in query.excluded]

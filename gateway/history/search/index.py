@@ -20,6 +20,7 @@ from gateway.dialects.json_values import NotJSONError, read_json
 from gateway.history.packing import Damaged, unpack
 from gateway.history.partitions import create_partitions
 from gateway.history.projections import StoredBlob
+from gateway.history.search.secrecy import kept_words, trigram_key
 from gateway.history.search.text import labels_of, text_of, trigrams_of, words_of
 from gateway.models import Blob
 
@@ -123,7 +124,7 @@ def found_by(packed: bytes, size: int) -> Found:
     """Words, labels and trigrams of a blob; none when it cannot be read."""
     value = blob_value(packed, size)
     text = text_of(value)
-    return Found(sorted(words_of(text) | labels_of(value)), trigrams_of(text))
+    return Found(kept_words(words_of(text), labels_of(value)), trigrams_of(text, trigram_key()))
 
 
 def blob_value(packed: bytes, size: int) -> Any:

@@ -1,0 +1,261 @@
+"""`make big`: a history of a million turns, asked as the pages and commands ask it, and a month dropped under load.
+
+A throwaway PostgreSQL is filled by `manage.py demo` (a good hour on two busy cores; --turns takes fewer). Each question
+is asked for many turns and sessions; the three slowest are explained. Then the oldest month goes while a loader stores
+and a reader holds a transaction open: nobody may wait for a lock longer than a second. Exit status 0: everything held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+
+from proxy_project.embedded.postgres import EmbeddedPostgres
+
+LIMIT_MS = 100.0
+LOCK_SECONDS = 1.0
+LOCK_WAITS = """
+SELECT coalesce(max(extract(epoch FROM clock_timestamp() - waitstart)), 0)::float8 FROM pg_locks
+WHERE NOT granted AND pid <> %s
+"""
+HELD = """
+SELECT DISTINCT locked.pid, locked.relation::regclass::text FROM pg_locks locked JOIN pg_class ON oid = relation
+WHERE granted AND mode = 'AccessExclusiveLock' AND relname LIKE 'gateway\\_%%' AND locktype = 'relation'
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.big", description=__doc__)
+    parser.add_argument("--turns", type=int, default=1_000_000, help="how many (1000000)")
+    parser.add_argument("--days", type=int, default=75, help="over how many days (75)")
+    parser.add_argument("--samples", type=int, default=40, help="how often each question is asked (40)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="turnlog-big-") as name:
+        os.chmod(name, 0o755)
+        server = EmbeddedPostgres(Path(name) / "data")
+        address = server.start()
+        try:
+            place = f"host={quote(str(address.directory), safe='')}&port={address.port}"
+            os.environ |= {
+                "DATABASE_URL": f"postgresql://turnlog@/turnlog?{place}",
+                "TURNLOG_DATA_DIR": name,
+                "DJANGO_SETTINGS_MODULE": "proxy_project.settings",
+            }
+            sys.exit(run(options))
+        finally:
+            server.stop(seconds=20)
+
+
+def run(options: argparse.Namespace) -> int:
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    from gateway.history.statistics import read_statistics
+
+    call_command("migrate", verbosity=0)
+    began = time.monotonic()
+    call_command("demo", turns=options.turns, days=options.days, yes=True)
+    filled = time.monotonic() - began
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    figures: dict[str, Any] = {"filled_seconds": round(filled), **read_statistics().to_object()}
+    asked = ask_all(options.samples)
+    figures["p95_ms"] = {name: round(ms, 1) for name, (ms, _) in asked.items()}
+    figures["slowest"] = [
+        {"question": name, "p95_ms": round(ms, 1), "plan": explained(ask)}
+        for name, (ms, ask) in sorted(asked.items(), key=lambda item: -item[1][0])[:3]
+    ]
+    figures["month_dropped"] = drop_under_load()
+    json.dump(figures, sys.stdout, indent=2)
+    print()
+    held = max(ms for ms, _ in asked.values()) <= LIMIT_MS
+    dropped = figures["month_dropped"]
+    return 0 if held and max(dropped["longest_wait_s"], dropped["longest_hold_s"]) <= LOCK_SECONDS else 1
+
+
+Question = Callable[[], object]
+
+
+def questions(source: random.Random) -> dict[str, Callable[[], Question]]:
+    """By name, what makes one question of the kind: about another turn or session each time."""
+    from gateway.history.conversation.loading import load_session
+    from gateway.history.conversation.present import conversation_object
+    from gateway.history.queries import detail, recent
+    from gateway.history.store import rebuild_request
+    from gateway.models import RequestLog
+
+    every = max(1, RequestLog.objects.count() // 2000)
+    rows = list(RequestLog.objects.values_list("id", "session_id", "team", "access_key"))[::every]
+
+    def one() -> tuple[uuid.UUID, str, str, str]:
+        row: tuple[uuid.UUID, str, str, str] = source.choice(rows)
+        return row
+
+    def about(take: Callable[[Any], Question]) -> Callable[[], Question]:
+        return lambda: take(one())
+
+    return {
+        "list, newest": about(lambda row: lambda: recent(50)),
+        "list, before any turn": about(lambda row: lambda: recent(50, row[0])),
+        "list, of a session": about(lambda row: lambda: recent(50, session=row[1])),
+        "list, of a team": about(lambda row: lambda: recent(50, row[0], team=row[2])),
+        "list, of a key": about(lambda row: lambda: recent(50, row[0], access_key=row[3])),
+        "list, of a status": about(lambda row: lambda: recent(50, row[0], status=source.choice([200, 429, 529]))),
+        "list, of an outcome": about(lambda row: lambda: recent(50, outcome="client_disconnected")),
+        "list, a model and a team": about(lambda row: lambda: recent(50, model="claude-haiku-5-5", team=row[2])),
+        "detail": about(lambda row: lambda: detail(row[0])),
+        "rebuild": about(lambda row: lambda: rebuild_request(row[0])),
+        "conversation": about(lambda row: lambda: conversation_object(load_session(row[1]))),
+    }  # fmt: skip
+
+
+def ask_all(samples: int) -> dict[str, tuple[float, Question]]:
+    """By name, the 95th percentile in ms and the question that took longest. The first of each kind warms up."""
+    found = {}
+    for name, make in questions(random.Random(1)).items():
+        times = []
+        make()()
+        for _ in range(samples):
+            question = make()
+            began = time.perf_counter()
+            question()
+            times.append(((time.perf_counter() - began) * 1000, question))
+        times.sort(key=lambda timed: timed[0])
+        found[name] = (times[int(len(times) * 0.95) - 1][0], times[-1][1])
+    return found
+
+
+def explained(question: Question) -> list[str]:
+    """The plan of the slowest statement of a question."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as captured:
+        question()
+    if not captured.captured_queries:
+        return []
+    slowest = max(captured.captured_queries, key=lambda query: float(query["time"]))["sql"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {slowest.replace('%', '%%')}", [])
+        return [str(row[0]) for row in cursor.fetchall()]
+
+
+def drop_under_load() -> dict[str, Any]:
+    from gateway.history.months import drop_month, existing_months
+
+    month = existing_months()[0]
+    with watched() as seen, storing() as stored, reading():
+        time.sleep(2)
+        began = time.monotonic()
+        drop_month(month)
+        took = time.monotonic() - began
+        time.sleep(1)
+    return {
+        "month": f"{month:%Y-%m}",
+        "seconds": round(took, 2),
+        "longest_wait_s": round(seen["wait"], 3),
+        "longest_hold_s": round(seen["hold"], 3),
+        "batches_stored_meanwhile": len(stored),
+        "slowest_batch_s": round(max(stored), 3),
+    }
+
+
+@contextmanager
+def until_stopped(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    from django.db import connections
+
+    stop, failed = threading.Event(), []
+
+    def run() -> None:
+        try:
+            work(stop)
+        except Exception as error:
+            failed.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(60)
+    if failed:
+        raise failed[0]
+
+
+@contextmanager
+def watched() -> Iterator[dict[str, float]]:
+    """Longest wait of anybody for a lock, longest hold of an exclusive one on a table of ours; looked at 100 times a
+    second."""
+    seen = {"wait": 0.0, "hold": 0.0}
+
+    def look(stop: threading.Event) -> None:
+        since: dict[Any, float] = {}
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as own:
+            while not stop.wait(0.01):
+                now = time.monotonic()
+                row = own.execute(LOCK_WAITS, [own.info.backend_pid]).fetchone()
+                seen["wait"] = max(seen["wait"], row[0] if row else 0.0)
+                holders = set(own.execute(HELD).fetchall())
+                since = {holder: since.get(holder, now) for holder in holders}
+                seen["hold"] = max([seen["hold"], *(now - began for began in since.values())])
+
+    with until_stopped(look):
+        yield seen
+
+
+@contextmanager
+def storing() -> Iterator[list[float]]:
+    """A loader at work on this month; how long each of its batches took."""
+    from gateway.demo.filling import Plan, fill
+
+    times: list[float] = []
+
+    def store(stop: threading.Event) -> None:
+        began = time.monotonic()
+        for _ in fill(Plan(turns=1_000_000, days=1, seed=7), batch=50):
+            times.append(time.monotonic() - began)
+            began = time.monotonic()
+            if stop.is_set():
+                return
+
+    with until_stopped(store):
+        yield times
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Somebody who read all months and idles in the transaction for a second and a half, again and again."""
+
+    def read(stop: threading.Event) -> None:
+        with psycopg.connect(os.environ["DATABASE_URL"]) as own:
+            while not stop.is_set():
+                own.execute("SELECT id FROM gateway_requestlog ORDER BY id LIMIT 1")
+                stop.wait(1.5)
+                own.rollback()
+
+    with until_stopped(read):
+        yield
+
+
+if __name__ == "__main__":
+    main()
