@@ -17,6 +17,7 @@ from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Dialect
 from gateway.dialects.responses.continuation import (
     Items,
+    KeptResponse,
     by_id,
     continue_request,
     own_input,
@@ -24,11 +25,14 @@ from gateway.dialects.responses.continuation import (
 )
 from gateway.dialects.responses.response_object import response_id
 from gateway.dialects.turn import Refused
-from gateway.recording.kept_responses import KeptResponse
+from gateway.history.responses import find_response
+from gateway.recording.kept_responses import is_ours
 
 if TYPE_CHECKING:
     from gateway.api.relay import Facts
     from gateway.api.request import GatewayRequest
+
+KEY = "key:"
 
 log = structlog.get_logger(__name__)
 
@@ -56,8 +60,15 @@ def owner_of(facts: Facts) -> str:
     """Whom a response belongs to: the key that opened the gateway, in open mode the caller's own credential."""
     caller = facts.admitted.caller if facts.admitted is not None else None
     if caller is not None:
-        return f"key:{caller.name}"
+        return KEY + caller.name
     return "own:" + b"\0".join(facts.presented.own).decode("latin-1")
+
+
+def find_elsewhere(owner: str, response_id: str) -> KeptResponse | None:
+    """A response that another host kept, from the history they share. Only a key of ours can be found by there."""
+    if not owner.startswith(KEY) or not is_ours(response_id):
+        return None
+    return find_response(owner.removeprefix(KEY), response_id)
 
 
 async def continue_conversation(request: GatewayRequest, facts: Facts, body: bytes) -> tuple[bytes, Keeping | None]:

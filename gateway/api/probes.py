@@ -61,10 +61,17 @@ async def health(request: GatewayRequest) -> Reply:
         "uptime": round(time.monotonic() - runtime.began, 3),
         "in_flight": runtime.in_flight,
         "backend_url": backend_url(runtime),
-        "models_cached": None,
+        "models_cached": models_cached(runtime),
         "circuit_breaker": {"is_open": None, "consecutive_failures": None},
     }
     return json_reply(200 if status == "healthy" else 503, body, NO_STORE)
+
+
+def models_cached(runtime: Runtime) -> int | None:
+    """How many models the providers list; None: nobody asks them."""
+    if not runtime.discovery.enabled:
+        return None
+    return sum(len(listing.models) for listing in runtime.discovery.catalogue.listings.values())
 
 
 @router.api_operation(["GET", "HEAD"], "/healthz")

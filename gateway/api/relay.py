@@ -124,8 +124,8 @@ async def decide(request: GatewayRequest, facts: Facts) -> Treatment:
         raise Refusal(
             ErrorKind.NOT_SUPPORTED,
             f"The route of the model {model} leads to the provider {destination.provider.name}, which speaks the "
-            f"{destination.provider.dialect.value} API; this request speaks {request.dialect.value}, and translating "
-            "between them is not supported yet. Ask for another model, or call that provider's API.",
+            f"{destination.provider.dialect.value} API; this request speaks {request.dialect.value}, of "
+            "which only conversations are translated. Ask for another model, or call that provider's API.",
         )
     facts.destination = destination
     own = own_way(request, destination, plain)
@@ -135,6 +135,8 @@ async def decide(request: GatewayRequest, facts: Facts) -> Treatment:
     if destination.speaks is not None:
         body, facts.keeping = await continue_conversation(request, facts, needed(request, plain))
         facts.translation = plan(request, body, destination, model or "")
+        if destination.route is not None and destination.route.demote and not facts.envelope.stream:
+            facts.handling = DEMOTED
         return Replace(None)  # a credential of the caller's never crosses dialects: the provider's own goes along
     note_changes(request, facts, plain)
     treatment = treat_credentials(snapshot, facts.admitted, facts.presented, destination.provider)

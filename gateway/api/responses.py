@@ -20,8 +20,8 @@ from gateway.api.relay import Facts, relay
 from gateway.api.replies import Reply, bytes_reply
 from gateway.api.request import GatewayRequest
 from gateway.dialects.failures import ErrorKind
-from gateway.dialects.responses.continuation import input_page, with_ids
-from gateway.recording.kept_responses import KeptResponse, is_ours
+from gateway.dialects.responses.continuation import KeptResponse, input_page, with_ids
+from gateway.recording.kept_responses import is_ours
 
 router = Router(tags=["OpenAI"])
 DEFAULT_LIMIT = 20

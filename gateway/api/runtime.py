@@ -14,6 +14,7 @@ from django.conf import settings
 
 from gateway.api.descriptors import Descriptors
 from gateway.api.discovery import ModelDiscovery
+from gateway.api.keeping import find_elsewhere
 from gateway.api.memory import Memory, bounds_of
 from gateway.configuration.keeper import ConfigurationKeeper
 from gateway.configuration.sealing import access_key_pepper, pepper
@@ -61,7 +62,7 @@ class Runtime:
         self.descriptors = Descriptors(self.upstream.idle_connections, self.upstream.release_idle)
         self.memory = Memory(bounds_of(environment.max_memory_bytes))
         self.discovery = ModelDiscovery(self.configuration, self.upstream, environment.model_refresh)
-        self.kept_responses = KeptResponses(environment.data_dir / "responses", pepper("responses"))
+        self.kept_responses = KeptResponses(environment.data_dir / "responses", pepper("responses"), find_elsewhere)
         self.access_pepper = access_key_pepper()
         self.errand_key = pepper("errands")
         self.streams: set[ExchangeStream] = set()

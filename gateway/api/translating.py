@@ -72,6 +72,7 @@ def plan(request: GatewayRequest, body: bytes, destination: Destination, model: 
             model=destination.model,
             tag=request.id_text,
             adapt=as_window if is_compaction else None,
+            demote=destination.route is not None and destination.route.demote,
         )
     except Refused as refused:
         raise Refusal(ErrorKind.INVALID_REQUEST, refused.message, details=refused.details) from None

@@ -56,13 +56,17 @@ def translate_request(
     model: str | None,
     tag: str,
     adapt: Callable[[Request], Request] | None = None,
+    demote: bool = False,
 ) -> Translation:
     """`body` is the caller's, without content coding; `model` the one to ask for instead of the caller's, if another.
-    `tag` is unique to the exchange; `adapt` changes what was asked. Raises Refused."""
+    `tag` is unique to the exchange; `adapt` changes what was asked; `demote`: the provider is asked for a stream
+    whatever the caller wants. Raises Refused."""
     request = replace(CODECS[caller].decode_request(body), tag=tag)
     if adapt is not None:
         request = adapt(request)
     asked = replace(request, model=model) if model else request
+    if demote:
+        asked = replace(asked, stream=True)
     encoded = CODECS[provider].encode_request(asked, profile)
     return Translation(caller, provider, profile, request, encoded, encoded.losses, len(body))
 

@@ -13,6 +13,7 @@ import hmac
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,7 @@ from typing import Final
 import msgspec
 import zstandard
 
-from gateway.dialects.responses.continuation import Items, output_items
+from gateway.dialects.responses.continuation import Items, KeptResponse, output_items
 
 KEPT_DAYS: Final = 30
 MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
@@ -29,20 +30,16 @@ _DAY: Final = "%Y%m%d"
 _BOUND: Final = 256 * 1024 * 1024
 
 
-class KeptResponse(msgspec.Struct, frozen=True, array_like=True):
-    """`input`: the items its request added to those of `previous`; `response`: the object as the caller got it."""
-
-    previous: str
-    input: list[msgspec.Raw]
-    response: msgspec.Raw
-
-
 class KeptResponses:
-    """All methods block; `directory` is made when the first response is kept."""
+    """All methods block; `directory` is made when the first response is kept. `elsewhere` is asked, by owner and id,
+    for a response this host knows nothing of."""
 
-    def __init__(self, directory: Path, pepper: bytes) -> None:
+    def __init__(
+        self, directory: Path, pepper: bytes, elsewhere: Callable[[str, str], KeptResponse | None] | None = None
+    ) -> None:
         self._directory = directory
         self._pepper = pepper
+        self._elsewhere = elsewhere
 
     def keep(self, owner: str, response_id: str, kept: KeptResponse) -> None:
         """Raises OSError when it cannot be written."""
@@ -62,17 +59,21 @@ class KeptResponses:
         """None when there is none of that id, or it is another's."""
         try:
             data = self._path(owner, response_id).read_bytes()
+        except OSError:
+            return self._elsewhere(owner, response_id) if self._elsewhere is not None else None
+        try:
             plain = zstandard.ZstdDecompressor().decompress(data, max_output_size=_BOUND)
             return msgspec.json.decode(plain, type=KeptResponse)
-        except (OSError, zstandard.ZstdError, ValueError):
-            return None
+        except (zstandard.ZstdError, ValueError):
+            return None  # torn, or forgotten
 
     def forget(self, owner: str, response_id: str) -> bool:
-        """Whether there was one."""
-        try:
-            self._path(owner, response_id).unlink()
-        except OSError:
+        """Whether there was one. An empty file stays in its place, so that it is not found elsewhere again."""
+        if self.find(owner, response_id) is None:
             return False
+        path = self._path(owner, response_id)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_bytes(b"")
         return True
 
     def conversation(self, owner: str, response_id: str) -> Items | None:

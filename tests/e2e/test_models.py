@@ -180,6 +180,10 @@ def test_a_model_a_foreign_provider_does_not_know_is_a_404_that_names_the_neares
     assert "kimi-k2.5" in error["message"]
 
 
+def test_the_health_says_how_many_there_are(listing_web: WebProcess) -> None:
+    assert json.loads(ask(listing_web, "GET", "/health", []).body)["models_cached"] == 7
+
+
 def test_a_key_is_needed(listing_web: WebProcess) -> None:
     assert ask(listing_web, "GET", "/v1/models", []).status == 401
 
@@ -196,5 +200,5 @@ def test_the_sdks_read_the_lists(listing_web: WebProcess) -> None:
 
 def test_with_one_provider_its_bytes_are_relayed(web: WebProcess, provider: FakeProvider) -> None:
     answer = ask(web, "GET", "/v1/models?limit=1000", [(b"x-api-key", b"sk-ant-mine")])
-    until(lambda: provider.responses, what="the provider's note of its answer")
-    assert answer.body == provider.responses[-1].body
+    # Another gateway may be asking this provider for its models at the same time.
+    until(lambda: answer.body in [sent.body for sent in list(provider.responses)], what="the provider's note of it")

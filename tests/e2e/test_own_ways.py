@@ -18,22 +18,28 @@ from tests.upstream import FakeProvider
 HEADERS: Pairs = [(b"x-api-key", b"sk-ant-mine"), (b"content-type", b"application/json")]
 BEARER: Pairs = [(b"authorization", b"Bearer sk-proj-mine"), (b"content-type", b"application/json")]
 DOCUMENT = """
+providers:
+  - {{name: engine, dialect: openai, address: {url}, profile: chutes}}
 routes:
-  - {match: "claude-*", provider: anthropic, demote: true, shortcuts: [quota, title]}
-  - {match: "gpt-*", provider: openai, model: gpt-5.5-mini, demote: true}
+  - {{match: "claude-haiku-*", provider: engine, demote: true, position: 1}}
+  - {{match: "claude-*", provider: anthropic, demote: true, shortcuts: [quota, title]}}
+  - {{match: "gpt-*", provider: openai, model: gpt-5.5-mini, demote: true}}
 """
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
 
 @pytest.fixture(scope="module")
 def switched_web(
-    session_database_url: str, upstreams: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    session_database_url: str,
+    upstreams: dict[str, str],
+    provider_thread: FakeProvider,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[WebProcess]:
     web = WebProcess(tmp_path_factory.mktemp("switched"), session_database_url, **upstreams)
-    config(web, "apply", "-", document=DOCUMENT)
+    config(web, "apply", "-", document=DOCUMENT.format(url=provider_thread.url))
     with running_web(web.directory, session_database_url, **upstreams) as process:
         yield process
-    config(web, "apply", "-", "--prune", "--yes", document="routes: []\n")
+    config(web, "apply", "-", "--prune", "--yes", document="providers: []\nroutes: []\n")
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +98,15 @@ def test_the_model_and_the_stream_are_changed_together(
 def test_a_stream_is_left_a_stream(switched_web: WebProcess, provider: FakeProvider) -> None:
     answer = message(switched_web, stream=True)
     assert answer.body == last_response(provider).body
+
+
+def test_a_translated_answer_is_made_of_a_stream_too(switched_web: WebProcess, provider: FakeProvider) -> None:
+    answer = message(switched_web, "abroad=1", model="claude-haiku-4-5")
+    assert json.loads(answer.body)["type"] == "message"
+    assert json.loads(last_request(provider).body)["stream"] is True
+    exchange = find(switched_web, "abroad=1")
+    assert exchange.admission.handling == "demoted"
+    assert exchange.response.startswith(b"data: ")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,14 @@ class Continued(msgspec.Struct, frozen=True):
     """Whether the caller lets its response be kept: unless it says otherwise, yes."""
 
 
+class KeptResponse(msgspec.Struct, frozen=True, array_like=True):
+    """`input`: the items its request added to those of `previous`; `response`: the object as the caller got it."""
+
+    previous: str
+    input: list[msgspec.Raw]
+    response: msgspec.Raw
+
+
 def read_continuation(body: bytes) -> Continued | None:
     """None when the body is no request that can be read; whoever decodes it says why."""
     try:

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 import uuid_utils
 
-from gateway.recording.kept_responses import KeptResponse, KeptResponses, day_of, is_ours
+from gateway.dialects.responses.continuation import KeptResponse
+from gateway.recording.kept_responses import KeptResponses, day_of, is_ours
 
 RESPONSE = b'{"id":"x","output":[{"type":"message","id":"m1","n":1.10}]}'
 NOW = datetime.now(UTC)
@@ -79,6 +80,23 @@ def test_a_conversation_with_a_hole_is_none(store: KeptResponses) -> None:
     assert store.forget("ada", first)
     assert store.conversation("ada", second) is None
     assert store.conversation("ada", first) is None
+
+
+def test_what_another_host_kept_is_asked_for_elsewhere_unless_it_was_forgotten(tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def elsewhere(owner: str, response_id: str) -> KeptResponse:
+        asked.append((owner, response_id))
+        return kept(text="from afar")
+
+    store, name = KeptResponses(tmp_path / "responses", b"pepper", elsewhere), an_id()
+    items = store.conversation("ada", name)
+    assert items is not None
+    assert msgspec.json.decode(items[0])["content"] == "from afar"
+    assert asked == [("ada", name)]
+    assert store.forget("ada", name)
+    assert store.find("ada", name) is None
+    assert not store.forget("ada", name)
 
 
 def test_a_response_that_continues_itself_ends_somewhere(store: KeptResponses) -> None:

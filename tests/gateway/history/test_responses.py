@@ -1,0 +1,65 @@
+"""A response made again from the history, for a host that did not keep it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.dialects.names import Dialect, Outcome
+from gateway.history.responses import find_response
+from gateway.recording.records import Translated
+from tests.exchanges import Sample, keep, message_stream
+
+pytestmark = pytest.mark.django_db
+
+REQUEST = {"model": "gpt-5.5", "input": "hi", "stream": True, "previous_response_id": "resp_before"}
+
+
+def kept(request: dict[str, Any] = REQUEST, **fields: Any) -> str:
+    sample = Sample(
+        request,
+        message_stream("Hello from afar."),
+        dialect=Dialect.RESPONSES,
+        path="/v1/responses",
+        access_key="ada",
+        translated=Translated("anthropic", "default"),
+        **fields,
+    )
+    (request_id,) = keep([sample])
+    return f"resp_{request_id.hex}"
+
+
+def test_it_is_what_the_caller_got() -> None:
+    name = kept()
+    found = find_response("ada", name)
+    assert found is not None
+    response = msgspec.json.decode(found.response)
+    assert (response["id"], response["status"]) == (name, "completed")
+    assert response["output"][0]["content"][0]["text"] == "Hello from afar."
+    assert found.previous == "resp_before"
+    assert [bytes(item) for item in found.input] == [b'{"type":"message","role":"user","content":"hi"}']
+
+
+def test_only_the_key_that_made_it_finds_it() -> None:
+    assert find_response("grace", kept()) is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "fields"),
+    [
+        (REQUEST | {"store": False}, {}),
+        (REQUEST, {"outcome": Outcome.UPSTREAM_ABORTED}),
+    ],
+)
+def test_what_was_not_to_be_stored_or_is_not_whole_is_not_found(
+    request_: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    assert find_response("ada", kept(request_, **fields)) is None
+
+
+@pytest.mark.parametrize("name", ["resp_" + uuid.uuid4().hex, "resp_x", ""])
+def test_what_is_not_there_is_not_found(name: str) -> None:
+    assert find_response("ada", name) is None
