@@ -3,7 +3,8 @@
 A file for each, beside the spool: written before the caller gets the end of its answer, so that every process of this
 host finds it from then on, also after a restart and while PostgreSQL is away. The name of a file is a keyed digest of
 owner and id, so nobody finds another's; the folder is the day in the id, and whole days go when they are old. A
-response holds what its own request added; what came before is read from those it continues.
+response holds what its own request added; what came before is read from those it continues. What is kept is sealed like
+the history.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import msgspec
 import zstandard
 
 from gateway.dialects.responses.continuation import Items, KeptResponse, output_items
+from gateway.models.at_rest import seal, unseal
 
 KEPT_DAYS: Final = 30
 MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
@@ -45,7 +47,7 @@ class KeptResponses:
         """Raises OSError when it cannot be written."""
         path = self._path(owner, response_id)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        data = zstandard.ZstdCompressor(level=3).compress(msgspec.json.encode(kept))
+        data = seal(zstandard.ZstdCompressor(level=3).compress(msgspec.json.encode(kept)))
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -62,10 +64,10 @@ class KeptResponses:
         except OSError:
             return self._elsewhere(owner, response_id) if self._elsewhere is not None else None
         try:
-            plain = zstandard.ZstdDecompressor().decompress(data, max_output_size=_BOUND)
+            plain = zstandard.ZstdDecompressor().decompress(unseal(data), max_output_size=_BOUND)
             return msgspec.json.decode(plain, type=KeptResponse)
         except (zstandard.ZstdError, ValueError):
-            return None  # torn, or forgotten
+            return None  # torn, forgotten, or sealed with a key that is gone
 
     def forget(self, owner: str, response_id: str) -> bool:
         """Whether there was one. An empty file stays in its place, so that it is not found elsewhere again."""

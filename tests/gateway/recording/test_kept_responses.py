@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import uuid_utils
+import zstandard
 
 from gateway.dialects.responses.continuation import KeptResponse
 from gateway.recording.kept_responses import KeptResponses, day_of, is_ours
@@ -45,12 +49,26 @@ def test_another_process_finds_it(store: KeptResponses, tmp_path: Path) -> None:
     name = an_id()
     store.keep("ada", name, kept())
     program = (
-        "import sys; from pathlib import Path; from gateway.recording.kept_responses import KeptResponses;"
+        "import sys; from pathlib import Path; import django; django.setup();"
+        "from gateway.recording.kept_responses import KeptResponses;"
         "found = KeptResponses(Path(sys.argv[1]), b'pepper').find('ada', sys.argv[2]);"
         "sys.stdout.write(bytes(found.response).decode())"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "responses"), name]
-    assert subprocess.run(command, capture_output=True, check=True).stdout == RESPONSE
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "proxy_project.settings"}
+    assert subprocess.run(command, capture_output=True, check=True, env=environment).stdout == RESPONSE
+
+
+def test_it_is_sealed_where_the_history_is(store: KeptResponses, tmp_path: Path, settings: Any) -> None:
+    settings.HISTORY_KEYS = [base64.urlsafe_b64encode(bytes(32)).decode()]
+    name = an_id()
+    store.keep("ada", name, kept(text="a secret of the house"))
+    (file,) = (path for path in (tmp_path / "responses").rglob("*") if path.is_file())
+    with pytest.raises(zstandard.ZstdError):
+        zstandard.decompress(file.read_bytes())
+    assert store.find("ada", name) == kept(text="a secret of the house")
+    settings.HISTORY_KEYS = []
+    assert store.find("ada", name) is None
 
 
 def test_nobody_else_finds_it(store: KeptResponses, tmp_path: Path) -> None:
