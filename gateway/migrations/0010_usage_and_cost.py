@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='requestlog',
             name='purpose',
-            field=models.TextField(blank=True, help_text="empty: a client's own; replay and selftest are no usage"),
+            field=models.TextField(blank=True, db_default='', help_text="empty: a client's own; replay and selftest are no usage"),
         ),
         migrations.AddField(
             model_name='requestlog',
@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='responselog',
             name='cost_note',
-            field=models.TextField(blank=True, help_text='why the cost is not known, or what it is worth'),
+            field=models.TextField(blank=True, db_default='', help_text='why the cost is not known, or what it is worth'),
         ),
         migrations.AddField(
             model_name='responselog',

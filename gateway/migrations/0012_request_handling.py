@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='requestlog',
             name='handling',
-            field=models.TextField(blank=True, default='', help_text='demoted, counted, or synthetic with its short cut; empty: passed on'),
+            field=models.TextField(blank=True, db_default='', default='', help_text='demoted, counted, or synthetic with its short cut; empty: passed on'),
         ),
     ]

@@ -56,10 +56,15 @@ class RequestLog(models.Model):
     prefix_leaf = models.BinaryField(null=True, help_text="the node of the last of its tools and system")
     messages_leaf = models.BinaryField(null=True, help_text="the node of its last message; null: not split")
     scope = models.IntegerField(db_default=0, help_text="whose blobs and nodes: a Scope, 0 for no team")
-    purpose = models.TextField(blank=True, help_text="empty: a client's own; replay and selftest are no usage")
+    purpose = models.TextField(
+        blank=True, db_default="", help_text="empty: a client's own; replay and selftest are no usage"
+    )
     replay_of = models.UUIDField(null=True, help_text="the request this one repeats")
     handling = models.TextField(
-        blank=True, default="", help_text="demoted, counted, or synthetic with its short cut; empty: passed on"
+        blank=True,
+        db_default="",
+        default="",
+        help_text="demoted, counted, or synthetic with its short cut; empty: passed on",
     )
 
     class Meta:
@@ -120,7 +125,7 @@ class ResponseLog(models.Model):
     speed = models.TextField(null=True)
     inference_geo = models.TextField(null=True)
     cost_usd = models.DecimalField(max_digits=18, decimal_places=9, null=True, help_text="derived; NULL: not known")
-    cost_note = models.TextField(blank=True, help_text="why the cost is not known, or what it is worth")
+    cost_note = models.TextField(blank=True, db_default="", help_text="why the cost is not known, or what it is worth")
     price = models.BigIntegerField(null=True, db_column="price_id", help_text="the row of the price table it is by")
     upstream_request_id = models.TextField(null=True)
     organization_id = models.TextField(null=True)
