@@ -2,7 +2,8 @@
 
     python -m bench.rollups [--turns 1000000] [--days 60]
 
-On a PostgreSQL of its own. Rows are made by PostgreSQL itself: only what the sums are made of, no bodies.
+On a PostgreSQL of its own. Rows are made by PostgreSQL itself: only what the sums are made of, no bodies. Forty keys of
+six teams, two or three models each.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from proxy_project.embedded.postgres import EmbeddedPostgres
 TURNS = """
 WITH made AS (
     SELECT n, (((extract(epoch FROM %(end)s::timestamptz) * 1000)::bigint - (random() * %(span)s)::bigint)) AS ms,
-           (random() * 7)::int AS model, (random() * 5)::int AS team, (random() * 20)::int AS key, random() AS luck
+           n %% 40 AS key, random() AS luck
     FROM generate_series(%(first)s, %(last)s) AS n
 ),
 ids AS (
-    SELECT *, (lpad(to_hex(ms), 12, '0') || '7' || lpad(to_hex(n %% 4096), 3, '0') || '8'
+    SELECT *, key %% 6 AS team, (key + (luck * 1.6)::int) %% 8 AS model,
+           (lpad(to_hex(ms), 12, '0') || '7' || lpad(to_hex(n %% 4096), 3, '0') || '8'
                || lpad(to_hex(n), 15, '0'))::uuid AS id FROM made
 ),
 requests AS (

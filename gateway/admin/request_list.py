@@ -36,6 +36,7 @@ COLUMNS = (
     "client_version",
     "request_bytes",
     "capture",
+    "purpose",
     "handling",
     "response__first_byte_ms",
     "response__duration_ms",

@@ -65,9 +65,11 @@ class Command(BaseCommand):
             )
             return
         columns = ((what, 36), ("cost_usd", 14), *((name, 12) for name in COUNTS))
-        self.stdout.write(table_line({name: title_of(name) for name, _ in columns}, columns))
+        titles = {name: title_of(name).rjust(0 if name == what else width) for name, width in columns}
+        self.stdout.write(table_line(titles, columns))
         for row in found:
-            self.stdout.write(table_line({**row, "cost_usd": dollars(row["cost_usd"]) or "unknown"}, columns))
+            money = (dollars(row["cost_usd"]) or "unknown").rjust(14)
+            self.stdout.write(table_line({**row, "cost_usd": money}, columns))
 
     def recompute(self, since: Any, until: Any, model: str) -> None:
         told = time.monotonic()
@@ -90,4 +92,8 @@ def sums_by(what: str, span: Span) -> list[dict[str, Any]]:
 
 
 def title_of(name: str) -> str:
-    return "USD" if name == "cost_usd" else name.removesuffix("_tokens").replace("_", " ")[:12]
+    return (
+        "USD"
+        if name == "cost_usd"
+        else name.removesuffix("_tokens").replace("cache_write_1h", "for 1 h").replace("_", " ")
+    )
