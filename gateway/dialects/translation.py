@@ -15,7 +15,7 @@ import msgspec
 from gateway.dialects.answer import NO_USAGE, Answer, Failed, Finished, Started, StreamEvent, Usage
 from gateway.dialects.codec import Codec, EncodedRequest, StreamDecoder, StreamEncoder
 from gateway.dialects.codecs import CODECS
-from gateway.dialects.content import decode_body
+from gateway.dialects.content import BOUND, decode_body
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.faults import describe_page
 from gateway.dialects.folding import Fold, unfold
@@ -88,6 +88,7 @@ class AnswerTranslator:
         self._content_type = content_type
         self._coding = content_encoding
         self._parts: list[bytes] = []
+        self._size = 0
         self._decoder: StreamDecoder | None = None
         self._encoder: StreamEncoder = self._caller.encode_stream(translation.request)
         self._folded = Fold()
@@ -110,7 +111,9 @@ class AnswerTranslator:
     def feed(self, chunk: bytes) -> bytes:
         """What the caller is to be sent for a chunk of the provider's; often nothing."""
         if self._decoder is None:
-            self._parts.append(chunk)
+            self._size += len(chunk)
+            if self._size <= BOUND:
+                self._parts.append(chunk)
             if self._is_whole or not self._sniff():
                 return b""
             chunk = b"".join(self._parts)
@@ -121,6 +124,8 @@ class AnswerTranslator:
     def finish(self) -> bytes:
         """The provider's answer is whole: the rest of what the caller is to be sent."""
         if self._decoder is None:
+            if self._size > BOUND:
+                return self._say_whole(Failed(ErrorKind.API_ERROR, f"The provider's answer is over {BOUND} bytes."))
             return self._finish_whole(b"".join(self._parts))
         return self._pass_on(self._decoder.finish()) + self._finish_folded()
 

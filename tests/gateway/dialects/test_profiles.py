@@ -1,0 +1,123 @@
+"""Profiles: what each family of providers is told in place of what the caller said, and how one is chosen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.dialects.codecs import CODECS
+from gateway.dialects.names import Dialect
+from gateway.dialects.profile import Profile
+from gateway.dialects.profiles import DEFAULT_PROFILE, PROFILES, choose_profile
+from gateway.dialects.turn import Refused
+
+SCHEMA = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "additionalProperties": False}
+REQUEST: dict[str, Any] = {
+    "model": "m",
+    "max_tokens": 128_000,
+    "stream": True,
+    "system": [{"type": "text", "text": "Be good.", "cache_control": {"type": "ephemeral"}}],
+    "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}]}],
+    "tools": [{"name": "t", "input_schema": SCHEMA, "strict": True, "cache_control": {"type": "ephemeral"}}],
+    "thinking": {"type": "enabled", "budget_tokens": 8000},
+}
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+
+
+def asked(profile: Profile, **more: Any) -> dict[str, Any]:
+    request = CODECS[Dialect.ANTHROPIC].decode_request(json.dumps(REQUEST | more).encode())
+    encoded = CODECS[Dialect.CHAT].encode_request(request, profile)
+    body: dict[str, Any] = json.loads(encoded.body)
+    return body
+
+
+TOLD: dict[str, tuple[str, dict[str, Any]]] = {
+    "OpenAI: its own limit, an effort": ("openai", {"max_completion_tokens": 128_000, "reasoning_effort": "medium"}),
+    "DeepSeek: a cap, a thinking object": ("deepseek", {"max_tokens": 65_536, "thinking": {"type": "enabled"}}),
+    "Groq: its own limit, an effort": ("groq", {"max_completion_tokens": 128_000, "reasoning_effort": "medium"}),
+    "Google: an effort": ("google", {"max_tokens": 128_000, "reasoning_effort": "medium"}),
+    "OpenRouter: a reasoning object": ("openrouter", {"reasoning": {"max_tokens": 8000}}),
+    "Cerebras: thinking not switched off": ("cerebras", {"disable_reasoning": False}),
+    "NVIDIA NIM: the template's switch": (
+        "nvidia-nim",
+        {"chat_template_kwargs": {"enable_thinking": True, "thinking": True}},
+    ),
+    "chutes.ai: the template's switch": (
+        "chutes",
+        {"chat_template_kwargs": {"enable_thinking": True, "thinking": True}},
+    ),
+    "vLLM: the template's switch": ("vllm", {"chat_template_kwargs": {"enable_thinking": True, "thinking": True}}),
+    "Ollama: an effort": ("ollama", {"max_tokens": 128_000, "reasoning_effort": "medium"}),
+    "llama.cpp: the template's switch": (
+        "llama-cpp",
+        {"chat_template_kwargs": {"enable_thinking": True, "thinking": True}},
+    ),
+    "an engine nobody knows: nothing it might refuse": ("default", {"max_tokens": 128_000}),
+}
+
+
+@pytest.mark.parametrize(("name", "fields"), TOLD.values(), ids=TOLD)
+def test_limit_and_thinking_are_told_in_the_providers_way(name: str, fields: dict[str, Any]) -> None:
+    body = asked(PROFILES[name])
+    standing = {"model", "messages", "tools", "stream", "stream_options", "max_tokens", "max_completion_tokens"}
+    assert {key: body[key] for key in fields} == fields
+    assert set(body) - standing == set(fields) - standing
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_cache_breakpoints_go_only_where_they_are_taken(name: str) -> None:
+    marked = "cache_control" in json.dumps(asked(PROFILES[name]))
+    assert marked == (name == "openrouter")
+
+
+REFUSED_KEYWORDS = {"groq": {"$schema"}, "nvidia-nim": {"$schema"}, "google": {"$schema", "additionalProperties"}}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_schemas_keep_every_keyword_the_provider_takes(name: str) -> None:
+    parameters = asked(PROFILES[name])["tools"][0]["function"]["parameters"]
+    assert set(SCHEMA) - set(parameters) == REFUSED_KEYWORDS.get(name, set())
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_usage_is_asked_for_in_every_stream(name: str) -> None:
+    assert asked(PROFILES[name])["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_thinking_that_is_switched_off_is_never_switched_on(name: str) -> None:
+    body = json.dumps(asked(PROFILES[name], thinking={"type": "disabled"}))
+    assert '"enabled"}' not in body
+    assert '"enable_thinking": true' not in body
+    assert '"reasoning_effort": "medium"' not in body
+
+
+@pytest.mark.parametrize("name", ["deepseek", "cerebras"])
+def test_an_image_is_refused_where_nothing_sees(name: str) -> None:
+    with pytest.raises(Refused, match="takes no images"):
+        asked(PROFILES[name], messages=[{"role": "user", "content": [IMAGE]}])
+
+
+HOSTS = {
+    "api.openai.com": "openai",
+    "api.deepseek.com": "deepseek",
+    "generativelanguage.googleapis.com": "google",
+    "aiplatform.googleapis.com": "google",
+    "eu.api.groq.com": "groq",
+    "openrouter.ai": "openrouter",
+    "notopenrouter.ai": "default",
+    "127.0.0.1": "default",
+    "": "default",
+}
+
+
+@pytest.mark.parametrize(("host", "name"), HOSTS.items())
+def test_a_profile_is_chosen_by_host(host: str, name: str) -> None:
+    assert choose_profile("", host) is PROFILES[name]
+
+
+def test_a_profile_that_is_named_outweighs_the_host() -> None:
+    assert choose_profile("vllm", "api.openai.com") is PROFILES["vllm"]
+    assert choose_profile("gone", "api.openai.com") is DEFAULT_PROFILE
