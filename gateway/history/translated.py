@@ -13,7 +13,7 @@ from gateway.dialects.names import Dialect
 from gateway.dialects.profiles import DEFAULT_PROFILE, PROFILES
 from gateway.dialects.translation import Translation, translate_answer, translate_request
 from gateway.dialects.turn import Refused
-from gateway.history.store import NotInHistory, rebuild_request, rebuild_response
+from gateway.history.store import NotInHistory, rebuild_request, rebuild_response, rebuild_sent_request
 from gateway.models import RequestLog
 
 
@@ -32,6 +32,14 @@ def rebuild_got(request_id: UUID) -> bytes:
     if said or failed is None:
         return said
     return encode_error(Dialect(row.dialect), failed.kind, failed.message, str(row.id))
+
+
+def rebuild_sent(request_id: UUID) -> bytes:
+    """The request as the provider got it, translated or not. Raises NotInHistory and `Damaged`."""
+    try:
+        return rebuild_asked(request_id)
+    except NotInHistory:
+        return rebuild_sent_request(request_id)
 
 
 def read_row(request_id: UUID) -> RequestLog:

@@ -1,7 +1,8 @@
 """Runs the real Claude Code and Codex command lines straight to a fake provider and through Turnlog, and compares.
 
-For each case the client must print the same, the provider must be asked as often, and every exchange the provider saw
-must be in the history with exactly the bytes it saw and sent. Everything stays on loopback.
+Turnlog is open, keyed, or leads Claude Code to an engine that speaks Chat Completions alone (foreign). For each case
+the client must print the same, the provider must be asked as often, and every exchange the provider saw must be in the
+history with exactly the bytes it saw and sent. Everything stays on loopback.
 """
 
 from __future__ import annotations
@@ -16,11 +17,22 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.clients.cases import CASES, Case, client_environment, essence
+from tests.clients.cases import CASES, Case, claude, client_environment, essence
 from tests.clients.processes import Gateway, Provider, gateway, provider, wait_for
 
 PACKAGES = ("@anthropic-ai/claude-code", "@openai/codex")
 ACCESS_KEY = "key-of-the-comparison"
+FOREIGN = "foreign"
+MODES = ("open", "keyed", FOREIGN)
+REQUEST, ASKED = ("--part", "request"), ("--part", "request", "--sent")
+CHAT_PATH = "/v1/chat/completions"
+ABROAD = """
+providers:
+  - {{name: engine, dialect: openai, address: {url}, profile: vllm, credentials: [{{name: main, secret: engine-key}}]}}
+routes:
+  - {{match: "claude-*", provider: engine}}
+"""
+"""Every Claude model leads to an engine that speaks Chat Completions alone."""
 OWN_KEY = "sk-own-0123456789"
 
 
@@ -50,7 +62,7 @@ def model_requests(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def compare(
-    case: Case, bin_dir: Path, scratch: Path, fake: Provider, through: Gateway, key: str, known: set[str]
+    case: Case, bin_dir: Path, scratch: Path, fake: Provider, through: Gateway, key: str, known: set[str], *, mode: str
 ) -> list[str]:
     """What differs; empty: nothing."""
     before = len(fake.lines())
@@ -66,15 +78,24 @@ def compare(
     asked = len(model_requests(lines[before:middle])), len(model_requests(lines[middle:]))
     if asked[0] != asked[1]:
         problems.append(f"the provider was asked {asked[1]} times, straight {asked[0]}")
-    return problems + missing_in_history(model_requests(lines[middle:]), through, known)
+    through_us = model_requests(lines[middle:])
+    if mode != FOREIGN:
+        return problems + missing_in_history(through_us, through, known, REQUEST)
+    problems += [f"the provider was asked at {line['target']}" for line in through_us if line["target"] != CHAT_PATH]
+    return problems + missing_in_history(through_us, through, known, ASKED)
 
 
-def missing_in_history(lines: list[dict[str, Any]], through: Gateway, known: set[str]) -> list[str]:
-    """Which of the exchanges the provider saw are not in the history byte for byte. `known`: ids looked at before."""
+def missing_in_history(
+    lines: list[dict[str, Any]], through: Gateway, known: set[str], asked: tuple[str, ...]
+) -> list[str]:
+    """Which of the exchanges the provider saw are not in the history byte for byte. `known`: ids looked at before;
+    `asked` chooses what the provider was asked."""
     wait_for(through.is_settled, "everything is stored")
     rows = [row for row in through.history() if row["id"] not in known]
     known.update(row["id"] for row in rows)
-    recorded = Counter((raw_digest(through, row, "request"), raw_digest(through, row, "response")) for row in rows)
+    recorded = Counter(
+        (raw_digest(through, row, *asked), raw_digest(through, row, "--part", "response")) for row in rows
+    )
     wanted = Counter((line["request_sha256"], line["response_sha256"]) for line in lines if line["response_finished"])
     partial = [line for line in lines if not line["response_finished"]]
     requests_only = Counter(digests[0] for digests in recorded.elements())
@@ -84,8 +105,14 @@ def missing_in_history(lines: list[dict[str, Any]], through: Gateway, known: set
     return problems
 
 
-def raw_digest(through: Gateway, row: dict[str, Any], part: str) -> str:
-    return hashlib.sha256(through.manage("history", "raw", row["id"], "--part", part)).hexdigest()
+def raw_digest(through: Gateway, row: dict[str, Any], *part: str) -> str:
+    return hashlib.sha256(through.manage("history", "raw", row["id"], *part)).hexdigest()
+
+
+def lead_abroad(through: Gateway, fake: Provider, scratch: Path) -> None:
+    document = scratch / "abroad.yaml"
+    document.write_text(ABROAD.format(url=fake.url))
+    through.manage("config", "apply", str(document))
 
 
 def free_port() -> int:
@@ -98,11 +125,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.clients", description=__doc__)
     parser.add_argument("--install-in", type=Path, default=Path(".cache/clients"), help="where the clients are kept")
     parser.add_argument("--only", default="", help="run the cases whose name holds this text")
+    parser.add_argument("--mode", choices=MODES, action="append", help="only this mode; may be said again")
     options = parser.parse_args()
     bin_dir = install(options.install_in.absolute())
     cases = [case for case in CASES if options.only.lower() in case.name.lower()]
     failed = 0
-    for mode in ("open", "keyed"):
+    ran = 0
+    for mode in options.mode or MODES:
         with tempfile.TemporaryDirectory() as name, provider(Path(name)) as fake:
             scratch = Path(name)
             keys = scratch / "keys"
@@ -116,14 +145,17 @@ def main() -> int:
                 }
             with gateway(scratch, fake.url, free_port(), **settings) as through:
                 known: set[str] = set()
-                for case in cases:
+                if mode == FOREIGN:
+                    lead_abroad(through, fake, scratch)
+                for case in [case for case in cases if mode != FOREIGN or case.command is claude]:
+                    ran += 1
                     key = ACCESS_KEY if mode == "keyed" else OWN_KEY
-                    problems = compare(case, bin_dir, scratch, fake, through, key, known)
+                    problems = compare(case, bin_dir, scratch, fake, through, key, known, mode=mode)
                     failed += bool(problems)
-                    print("FAIL" if problems else "PASS", f"{mode:5}", case.name, flush=True)
+                    print("FAIL" if problems else "PASS", f"{mode:7}", case.name, flush=True)
                     for problem in problems:
                         print("     ", problem, flush=True)
-    print(f"{len(cases) * 2 - failed} passed, {failed} failed")
+    print(f"{ran - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

@@ -40,7 +40,7 @@ class Provider:
         """Clear what was planned, then do each of these to one model request."""
         self._control("DELETE", None)
         for scenario in scenarios:
-            for path in ("/v1/messages", "/v1/responses"):
+            for path in ("/v1/messages", "/v1/responses", "/v1/chat/completions"):
                 self._control("POST", {"scenario": scenario, "count": 1, "path": path})
 
     def lines(self) -> list[dict[str, Any]]:
@@ -105,7 +105,7 @@ def gateway(directory: Path, provider_url: str, port: int, **settings: str) -> I
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: process.poll() is not None or answers(f"{url}/readyz"), "the gateway is ready")
+        wait_for(lambda: process.poll() is not None or answers(f"{url}/readyz"), "the gateway is ready", 180)
         assert process.poll() is None, (directory / "run.log").read_text()
         yield Gateway(url, environment)
     finally:

@@ -11,7 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.history.queries import detail, recent
-from gateway.history.store import rebuild_request, rebuild_response, rebuild_sent_request
+from gateway.history.store import rebuild_request, rebuild_response
+from gateway.history.translated import rebuild_got, rebuild_sent
 from gateway.history.verification import Progress, verify
 from gateway.management.history.action import Action, add_filters, exchange_id, filters_of
 from gateway.management.history.printing import dump, printable, table_line
@@ -96,16 +97,20 @@ def show(command: BaseCommand, *, id: uuid.UUID, json: bool, **options: Any) -> 
         command.stdout.write(f"{key:>20}  {printable(text)}")
 
 
+REBUILDERS = {"request": rebuild_request, "response": rebuild_response, "got": rebuild_got}
+PARTS = "request and response are what came; got is a translated answer as the caller got it"
+
+
 def raw_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("id", type=exchange_id)
-    parser.add_argument("--part", choices=("request", "response"), required=True)
+    parser.add_argument("--part", choices=tuple(REBUILDERS), required=True, help=PARTS)
     parser.add_argument("--sent", action="store_true", help="the request as the provider got it")
 
 
 def raw(command: BaseCommand, *, id: uuid.UUID, part: str, sent: bool, **options: Any) -> None:
     if sent and part != "request":
         raise CommandError("--sent goes with --part request")
-    rebuild = rebuild_sent_request if sent else {"request": rebuild_request, "response": rebuild_response}[part]
+    rebuild = rebuild_sent if sent else REBUILDERS[part]
     sys.stdout.buffer.write(rebuild(id))
     sys.stdout.buffer.flush()
 
