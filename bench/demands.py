@@ -159,6 +159,8 @@ DEMANDS = (
     at_least("300 kB bodies, 4 connections, of nginx's requests/s", ratio("300k-4", NGINX), 0.10),
     at_most("1.4 MB bodies, 1 connection, ms of CPU a request", cpu("1400k-1", 1e-3), 4.0),
     at_least("unpaced streams, 16 connections, of nginx's events/s", ratio("burst-16", NGINX), 0.85),
+    at_least("unpaced streams translated, 16 connections, of nginx's events/s", ratio("translated-16", NGINX), 0.6),
+    at_most("unpaced streams translated, 16 connections, µs of CPU an event", cpu("translated-16"), 9.0),
     at_least("paced streams, 64 connections, of nginx's events/s", ratio("paced-64", NGINX), 0.95),
     at_most("paced streams, 64 connections, ms added to an event, median", added("paced-64", "delay_p50"), 0.1),
     at_most("paced streams, 64 connections, ms added to an event, p99", added("paced-64", "delay_p99"), 15.0),

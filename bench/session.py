@@ -150,6 +150,7 @@ def prepared(plan: Plan, programs: Programs, directory: Path, cache: Path) -> It
         store = None
         if ON in plan.targets or OFF in plan.targets:
             store = stack.enter_context(running_store(directory, store_core))
+            store.lead_abroad(bench.provider)
         targets = [*own_targets(plan, bench, stack, store), *plan.peers]
         yield Session(targets, store, generator)
 

@@ -31,6 +31,21 @@ ENDING = (
     b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
     b'"usage":{"output_tokens":200}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
 )
+CHAT_HEAD = (
+    b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1795230250,"model":"bench","choices":'
+)
+CHAT_OPENING = CHAT_HEAD + b'[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
+CHAT_EVENT = (
+    CHAT_HEAD.replace(b"%", b"%%")
+    + b'[{"index":0,"delta":{"content":"@%04d@%016x@aaaaaaaaaaaaaaaaa"},"logprobs":null,"finish_reason":null}]}\n\n'
+)
+CHAT_ENDING = (
+    CHAT_HEAD
+    + b'[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    + CHAT_HEAD
+    + b'[],"usage":{"prompt_tokens":25,"completion_tokens":200,"total_tokens":225}}\n\ndata: [DONE]\n\n'
+)
+MESSAGES, CHAT = (OPENING, EVENT, ENDING), (CHAT_OPENING, CHAT_EVENT, CHAT_ENDING)
 WANTED = re.compile(rb"bench-stream-(\d+)-(\d+)")
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -56,6 +71,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: Any = transport
         self.received = bytearray()
+        self.said = MESSAGES
 
     def data_received(self, data: bytes) -> None:
         self.received += data
@@ -66,6 +82,7 @@ class Connection(asyncio.Protocol):
         if len(self.received) < size + (int(length[1]) if length else 0):
             return
         wanted = WANTED.search(self.received, size)
+        self.said = CHAT if b"/chat/completions" in self.received[:size] else MESSAGES
         self.received = bytearray()
         if wanted is None:
             self.transport.write(MESSAGE)
@@ -75,7 +92,7 @@ class Connection(asyncio.Protocol):
     def stream(self, events: int, gap: float) -> None:
         self.transport.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n%b"
-            b"transfer-encoding: chunked\r\n\r\n%b" % (HEADERS, chunk(OPENING))
+            b"transfer-encoding: chunked\r\n\r\n%b" % (HEADERS, chunk(self.said[0]))
         )
         self.send(0, events, gap, asyncio.get_running_loop().time())
 
@@ -83,9 +100,9 @@ class Connection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         if sent == events:
-            self.transport.write(chunk(ENDING) + b"0\r\n\r\n")
+            self.transport.write(chunk(self.said[2]) + b"0\r\n\r\n")
             return
-        self.transport.write(chunk(EVENT % (sent, monotonic_ns())))
+        self.transport.write(chunk(self.said[1] % (sent, monotonic_ns())))
         asyncio.get_running_loop().call_at(began + gap * (sent + 1), self.send, sent + 1, events, gap, began)
 
 

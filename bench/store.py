@@ -18,11 +18,18 @@ import psycopg
 
 from bench.children import ROOT, clean_environment, started
 from bench.usage import pin
+from bench.workloads import ABROAD
 from proxy_project.embedded.postgres import EmbeddedPostgres
 
 STORED = """
 SELECT coalesce(sum(stored), 0)
 FROM (SELECT stored FROM gateway_spoolsegment UNION ALL SELECT stored FROM gateway_spooltotal) AS counted
+"""
+ROUTES = """
+providers:
+  - {{name: abroad, dialect: openai, address: {url}, profile: vllm, keyless: true}}
+routes:
+  - {{match: "{match}", provider: abroad}}
 """
 LOOK_SECONDS = 0.05
 
@@ -62,6 +69,12 @@ class Store:
         if done.returncode:
             raise ManageFailed(f"manage.py {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
         return done.stdout
+
+    def lead_abroad(self, provider: str) -> None:
+        """Models of some names go to the provider's other API."""
+        document = self.data_dir / "abroad.yaml"
+        document.write_text(ROUTES.format(url=provider, match=f"{ABROAD}*"))
+        self.manage("config", "apply", str(document))
 
     def stored(self) -> int:
         row = self.connection.execute(STORED).fetchone()

@@ -9,6 +9,8 @@ from functools import partial
 from bench import bodies
 
 MESSAGE_BYTES = 2000
+ABROAD = "abroad-"
+"""How the names of models begin that lead to a provider of the other dialect."""
 GAP_MICROSECONDS = 20_000
 
 
@@ -48,6 +50,7 @@ def workloads(*, quick: bool, seconds: float | None = None) -> list[Workload]:
         *(large("300k", 300_000, count, window) for count in (1, 4, 16)),
         *(large("1400k", 1_400_000, count, window) for count in (1, 4)),
         *(burst(count, window) for count in (1, 16, 64)),
+        translated(16, window),
         *(paced(count, events) for count in (1, 16, 64, 256)),
         many_streams(3.0 if quick else 15.0),
     ]
@@ -66,6 +69,13 @@ def large(name: str, size: int, connections: int, seconds: float) -> Workload:
 def burst(connections: int, seconds: float) -> Workload:
     body = partial(bodies.small, "bench-stream-200-0", stream=True)
     return Workload(f"burst-{connections}", "200 events, unpaced", connections, body, seconds, events=200)
+
+
+def translated(connections: int, seconds: float) -> Workload:
+    """For Turnlog the model leads to the provider's Chat Completions; every other target passes Messages on."""
+    body = partial(bodies.small, f"{ABROAD}bench-stream-200-0", stream=True)
+    title = "200 events, unpaced, translated"
+    return Workload(f"translated-{connections}", title, connections, body, seconds, events=200)
 
 
 def paced(connections: int, events: int, gap: int = GAP_MICROSECONDS) -> Workload:

@@ -6,6 +6,7 @@
  *     bench-json                       a message of 2 kB
  *     bench-stream-EVENTS-MICROSECONDS a stream of so many text events, each a chunk and a send() of its own, so far
  *                                      apart by a fixed schedule; 0: as fast as they are taken
+ * A stream asked for at /chat/completions is one of OpenAI's chunks, else one of Anthropic's events.
  */
 #include "net.h"
 #include <sys/timerfd.h>
@@ -28,6 +29,19 @@ static const char ENDING[] =
     "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","
     "\"stop_sequence\":null},\"usage\":{\"output_tokens\":200}}\n\n"
     "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+static const char CHAT_CHUNK[] =
+    "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1795230250,\"model\":\"bench\","
+    "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"";
+static const char CHAT_CHUNK_END[] = "\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
+static const char CHAT_OPENING[] =
+    "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1795230250,\"model\":\"bench\","
+    "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
+static const char CHAT_ENDING[] =
+    "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1795230250,\"model\":\"bench\","
+    "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+    "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1795230250,\"model\":\"bench\","
+    "\"choices\":[],\"usage\":{\"prompt_tokens\":25,\"completion_tokens\":200,\"total_tokens\":225}}\n\n"
+    "data: [DONE]\n\n";
 static const char FILLER[] = "aaaaaaaaaaaaaaaaa";
 
 struct connection {
@@ -40,6 +54,7 @@ struct connection {
     size_t out_left;
     bool waits_writable;
     char event[1024];
+    bool chat; /* the running stream is of chunks */
     unsigned events, sent; /* of the running stream; events == 0: none runs */
     uint64_t began, gap;   /* nanoseconds */
     int place;             /* in `streams` */
@@ -50,8 +65,8 @@ static struct connection **streams;
 static int running, places;
 static char *message;
 static size_t message_size;
-static char *opening_chunk, *ending_chunk;
-static size_t opening_size, ending_size;
+static char *opening_chunk, *ending_chunk, *chat_opening_chunk, *chat_ending_chunk;
+static size_t opening_size, ending_size, chat_opening_size, chat_ending_size;
 
 static void prepare_answers(void) {
     char body[MESSAGE_BYTES + 1];
@@ -68,6 +83,10 @@ static void prepare_answers(void) {
         "anthropic-ratelimit-requests-remaining: 3999\r\ncontent-length: %d\r\n\r\n%s", MESSAGE_BYTES, body);
     opening_size = (size_t)asprintf(&opening_chunk, "%s%zx\r\n%s\r\n", STREAM_HEAD, sizeof OPENING - 1, OPENING);
     ending_size = (size_t)asprintf(&ending_chunk, "%zx\r\n%s\r\n0\r\n\r\n", sizeof ENDING - 1, ENDING);
+    chat_opening_size =
+        (size_t)asprintf(&chat_opening_chunk, "%s%zx\r\n%s\r\n", STREAM_HEAD, sizeof CHAT_OPENING - 1, CHAT_OPENING);
+    chat_ending_size =
+        (size_t)asprintf(&chat_ending_chunk, "%zx\r\n%s\r\n0\r\n\r\n", sizeof CHAT_ENDING - 1, CHAT_ENDING);
 }
 
 static void watch(struct connection *c, bool writable) {
@@ -121,18 +140,21 @@ static void start_streaming(struct connection *c, const char *numbers) {
     if (running == places) streams = must(realloc(streams, sizeof *streams * (size_t)(places += 256)));
     c->place = running;
     streams[running++] = c;
-    answer(c, opening_chunk, opening_size);
+    if (c->chat) answer(c, chat_opening_chunk, chat_opening_size);
+    else answer(c, opening_chunk, opening_size);
 }
 
 /* The next event of a stream whose last one was taken. */
 static void send_event(struct connection *c) {
     if (c->sent == c->events) {
         stop_streaming(c);
-        answer(c, ending_chunk, ending_size);
+        if (c->chat) answer(c, chat_ending_chunk, chat_ending_size);
+        else answer(c, ending_chunk, ending_size);
         return;
     }
     char text[512];
-    int size = snprintf(text, sizeof text,
+    int size = c->chat ? snprintf(text, sizeof text, "%s" STAMP_FORMAT "%s%s", CHAT_CHUNK, c->sent++,
+        (unsigned long long)now_ns(), FILLER, CHAT_CHUNK_END) : snprintf(text, sizeof text,
         "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
         "\"text_delta\",\"text\":\"" STAMP_FORMAT "%s\"}}\n\n", c->sent++, (unsigned long long)now_ns(), FILLER);
     int chunk = snprintf(c->event, sizeof c->event, "%x\r\n%s\r\n", (unsigned)size, text);
@@ -142,6 +164,7 @@ static void send_event(struct connection *c) {
 static void respond(struct connection *c) {
     const char *body = c->in + c->head_size;
     const char *wanted = memmem(body, c->have - c->head_size, "bench-stream-", 13);
+    c->chat = memmem(c->in, c->head_size, "/chat/completions", 17) != NULL;
     c->have = c->head_size = c->whole = 0;
     if (wanted) start_streaming(c, wanted + 13);
     else answer(c, message, message_size);
