@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import anthropic
 import openai
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 
 from gateway.dialects.anthropic import grammar as anthropic_grammar
 from gateway.dialects.sse import SSEDecoder
-from tests.e2e.processes import ROOT, WebProcess, last_request, last_response, running_web
+from tests.e2e.processes import ROOT, WebProcess, last_request, last_response, running_web, until
 from tests.e2e.spooled import find
 from tests.e2e.wire import Answer, Pairs, Wire, ask
 from tests.upstream import FakeProvider
@@ -268,3 +269,24 @@ def test_a_client_that_leaves_ends_the_providers_answer(foreign_web: WebProcess,
         assert wire.head().status == 200
     assert find(foreign_web, "gone=1").end.outcome == "client_disconnected"
     assert not last_response(provider).is_finished
+
+
+def test_a_silent_provider_is_covered_by_pings(foreign_web: WebProcess, provider: FakeProvider) -> None:
+    body = json.dumps({"model": "claude-x", "max_tokens": 9, "stream": True, "messages": [USER]}).encode()
+    with Wire(foreign_web, timeout=25) as unbegun, Wire(foreign_web, timeout=25) as begun:
+        for wire, events in ((unbegun, 0), (begun, 3)):
+            provider.default_scenario = f"silence;after_events={events}"
+            wire.request("POST", b"/v1/messages", CALLERS_OWN, body)
+            until(lambda: len(provider.requests) == 1, what="the request at the provider")
+            provider.requests.clear()
+        for wire in (unbegun, begun):
+            assert wire.head().status == 200
+            while b"event: ping" not in wire.buffer:
+                assert wire.fill()
+
+
+def test_a_context_overflow_is_worded_for_recovery(foreign_web: WebProcess, provider: FakeProvider) -> None:
+    said = "This model's maximum context length is 8192 tokens. However, your messages resulted in 10015 tokens."
+    provider.default_scenario = f"error;status=400;text={quote(said)}"
+    error = json.loads(messages(foreign_web).body)["error"]
+    assert error["message"].startswith("prompt is too long: 10015 tokens > 8192 maximum. This model's maximum")
