@@ -53,7 +53,7 @@ async def bomb(scene: Scene) -> str:
         peak = Peak({"web": gateway.webs()[0], "loader": gateway.process("loader")})
         answers = [await client.ask("gzip_bomb;mb=200") for _ in range(2)]
         all_whole(answers)
-        text = await nothing_lost(scene, gateway, seconds=60)
+        text = await nothing_lost(scene, gateway)
         await peak.stop()
         require(peak.grown["web"] < 32 * MB, f"too much: {peak.told()}")
         require(peak.grown["loader"] < 400 * MB, f"too much: {peak.told()}")
@@ -96,7 +96,7 @@ async def large_request(scene: Scene) -> str:
         require(answer.ok, f"{answer.status} {answer.ending} {answer.problem}")
         line = await noted(scene, answer.id)
         require(line["request_sha256"] == answer.request_sha256, "the provider got other bytes")
-        text = await nothing_lost(scene, gateway, seconds=60)
+        text = await nothing_lost(scene, gateway)
         row = unique(await gateway.rows())[answer.id]
         require(row["request_sha256"] == answer.request_sha256, "the history holds other bytes")
         require(peak.grown["web"] <= 2.5 * len(body), f"too much: {peak.told()} for {len(body) / MB:.0f} MB")

@@ -103,7 +103,7 @@ async def transparency(scene: Scene) -> str:
 
 
 async def settled_rows(gateway: Any) -> dict[str, dict[str, Any]]:
-    await gateway.settle(60)
+    await gateway.settle()
     return unique(await gateway.rows())
 
 

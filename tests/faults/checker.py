@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.faults.client import ID_HEADER, Received
 from tests.faults.registry import Failed, require
-from tests.faults.scene import Gateway, Scene
+from tests.faults.scene import PATIENCE, Gateway, Scene
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 
@@ -20,7 +20,7 @@ def id_of(line: dict[str, Any]) -> str:
     return next((value for name, value in line["request_headers"] if name.lower() == wanted), "")
 
 
-async def nothing_lost(scene: Scene, gateway: Gateway, *, seconds: float = 30, unrecorded: int = 0) -> str:
+async def nothing_lost(scene: Scene, gateway: Gateway, *, seconds: float = PATIENCE, unrecorded: int = 0) -> str:
     """Everything is in the history, once, with the bytes that were sent; at most `unrecorded` are counted instead."""
     await gateway.settle(seconds)
     rows = await gateway.rows()

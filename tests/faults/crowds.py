@@ -42,7 +42,7 @@ async def connect_storm(scene: Scene) -> str:
         took = time.monotonic() - began
         after = await client.ask()
         require(after.ok and after.seconds < 2, f"afterwards {after.status}, {after.ending} in {after.seconds:.1f} s")
-        await gateway.settle(60)
+        await gateway.settle()
         compare(scene.seen(), client.received, await gateway.rows())
         told = ", ".join(f"{status} {ending} {n}" for (status, ending), n in sorted(kinds.items()))
         wrong = [kind for kind in kinds if kind not in ((200, "whole"), (503, "whole"))]

@@ -39,7 +39,7 @@ async def available(scene: Scene) -> str:
                 whole = all_whole(answers, "requests on a full disk")
                 dropped = gateway.status()["dropped"]
                 require(dropped.get("disk_full", 0) > 0, f"nothing was counted as dropped: {dropped}")
-            status = await gateway.settle(60)
+            status = await gateway.settle()
             client_count = len(client.received)
             require(status["balanced"], f"the line is wrong: {status}")
             missing = client_count - len(await gateway.rows())
@@ -105,4 +105,4 @@ async def database_disk_full(scene: Scene) -> str:
             held = gateway.status()["spooled"]
             require(held > 0, "the disk was not full enough: nothing was held back")
             ballast.unlink()
-            return f"{whole}; {held} held in the spool; {await nothing_lost(scene, gateway, seconds=90)}"
+            return f"{whole}; {held} held in the spool; {await nothing_lost(scene, gateway)}"

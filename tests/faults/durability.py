@@ -55,7 +55,7 @@ async def postgres_down(scene: Scene) -> str:
         answers = await during(scene, gateway, scene.pick(40, 200), fault)
         whole = all_whole(answers, "streams")
         require(depths[0] > 0, "nothing was spooled while PostgreSQL was down")
-        return f"{whole}; {depths[0]} spooled meanwhile; {await nothing_lost(scene, gateway)}"
+        return f"{whole}; {depths[0]} spooled meanwhile; {await nothing_lost(scene, gateway, seconds=30)}"
 
 
 @row(

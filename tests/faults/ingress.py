@@ -51,7 +51,7 @@ async def odd_keys(scene: Scene) -> str:
         require(not scene.seen(), "the provider was asked")
         right = await client.ask(headers=[(b"x-api-key", KEY.encode())])
         require(right.ok, f"the right key got {right.status}")
-        await nothing_lost(scene, gateway, seconds=60)
+        await nothing_lost(scene, gateway)
     return f"{len(values)} odd keys: 401; {await in_open_mode(scene, values[:: max(1, len(values) // 200)])}"
 
 

@@ -82,7 +82,7 @@ async def address(process: subprocess.Popen[bytes], log: Path) -> tuple[str, int
         require(process.poll() is None, f"web ended: {log.read_text()[-500:]}")
         return re.search(r"listening on http://([\d.]+):(\d+)", log.read_text())
 
-    found = await until(listening, "web listens", 30)
+    found = await until(listening, "web listens", 90)
     return found[1], int(found[2])
 
 

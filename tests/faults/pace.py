@@ -78,7 +78,7 @@ async def crowd(scene: Scene, name: str, processes: str, streams: int, per_secon
         busy = sum(cpu(web) - used[web.pid] for web in gateway.webs()) / (time.monotonic() - measured)
         answers = await asyncio.gather(*asked)
         whole = all_whole(answers, "streams")
-        await gateway.settle(90)
+        await gateway.settle()
         rows = [row for row in await gateway.rows() if row["outcome"] == "completed"]
         require(len(rows) == streams, f"{len(rows)} rows for {streams} streams")
         held = {row["client_request_id"]: row["response_sha256"] for row in rows}

@@ -28,6 +28,10 @@ from tests.faults.console import Console
 from tests.faults.registry import Failed, require
 
 LOOK_SECONDS = 0.5
+PATIENCE = 180.0
+"""Seconds for the loader, where how long it takes is not the question."""
+START_SECONDS = 240.0
+"""A start takes seconds; no row is about it, and the machine may have other things to do."""
 READY = re.compile(r"Turnlog is at http://([\d.]+):(\d+)")
 
 
@@ -137,7 +141,7 @@ class Gateway:
             raise Failed(f"{failed}; the line says {last}") from None
         return last
 
-    async def settle(self, seconds: float = 30) -> dict[str, Any]:
+    async def settle(self, seconds: float = PATIENCE) -> dict[str, Any]:
         """Wait until nothing is in flight and nothing spooled."""
 
         def settled(status: dict[str, Any]) -> bool:
@@ -223,7 +227,7 @@ class Scene:
         context = running(data_dir, "run", **variables)
         run = await asyncio.to_thread(context.__enter__)
         try:
-            found = await asyncio.to_thread(run.wait_for, READY.pattern, 60)
+            found = await asyncio.to_thread(run.wait_for, READY.pattern, START_SECONDS)
             environment = environment_for(data_dir, **variables)
             book = self.directory / f"balance-{next(self._numbers)}.jsonl"
             gateway = Gateway(run, found[1], int(found[2]), environment, book)

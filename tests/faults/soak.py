@@ -139,7 +139,7 @@ async def soak(minutes: float, rate: float, directory: Path) -> str:
                 tell(f"{told}, {len(gateway.balance.looks)} looks at the line")
             over.set()
             answers, *_ = await asyncio.gather(*work)
-            text = await nothing_lost(scene, gateway, seconds=120)
+            text = await nothing_lost(scene, gateway)
             unanswered = [answer for answer in answers if answer.ending in ("silent", "refused")]
             require(not unanswered, f"{len(unanswered)} requests got no answer, such as {unanswered[:1]}")
             flat(samples, minutes * 60 * WARM_UP)
