@@ -9,7 +9,8 @@ from typing import Any
 import psutil
 
 from tests.faults.checker import all_whole, nothing_lost, percentile
-from tests.faults.client import Connection, LoadClient, Reading, Received
+from tests.faults.client import LoadClient, Reading, Received
+from tests.faults.prober import livez_times
 from tests.faults.registry import require, row
 from tests.faults.scene import Gateway, Scene, until
 
@@ -74,7 +75,8 @@ async def crowd(scene: Scene, name: str, processes: str, streams: int, per_secon
         await until(lambda: gateway.status()["in_flight"] == streams, "all streams are in flight")
         used = {web.pid: cpu(web) for web in gateway.webs()}
         measured = time.monotonic()
-        lags, memory, backends = await watch(gateway, asked)
+        async with livez_times(gateway.host, gateway.port) as lags:
+            memory, backends = await watch(gateway, asked)
         busy = sum(cpu(web) - used[web.pid] for web in gateway.webs()) / (time.monotonic() - measured)
         answers = await asyncio.gather(*asked)
         whole = all_whole(answers, "streams")
@@ -99,22 +101,14 @@ def cpu(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-async def watch(gateway: Gateway, asked: list[Any]) -> tuple[list[float], int, int]:
-    """(seconds each /livez took, most resident bytes of a web process, most backends of PostgreSQL) until all ended."""
-    probes = LoadClient(gateway.host, gateway.port, gateway.data_dir.with_suffix(".probes"))
-    connection = Connection(gateway.host, gateway.port)
-    lags: list[float] = []
+async def watch(gateway: Gateway, asked: list[Any]) -> tuple[int, int]:
+    """(most resident bytes of a web process, most backends of PostgreSQL) until all ended."""
     memory = backends = 0
     while not all(task.done() for task in asked):
-        answer = await probes.ask("", method="GET", target="/livez", body=b"", headers=[], connection=connection)
-        require(answer.ok, f"/livez answered {answer.status}, {answer.ending}")
-        lags.append(answer.seconds)
-        if len(lags) % 20 == 1:
-            memory = max(memory, *(web.memory_info().rss for web in gateway.webs()))
-            backends = max(backends, await asyncio.to_thread(count_backends, gateway))
-        await asyncio.sleep(0.05)
-    connection.close()
-    return lags, memory, backends
+        memory = max(memory, *(web.memory_info().rss for web in gateway.webs()))
+        backends = max(backends, await asyncio.to_thread(count_backends, gateway))
+        await asyncio.sleep(1)
+    return memory, backends
 
 
 def count_backends(gateway: Gateway) -> int:
