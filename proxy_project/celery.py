@@ -16,15 +16,14 @@ from proxy_project.environment import Environment
 HOUR = 3600.0
 DAY = 24 * HOUR
 
-ROLLUP_SECONDS = 10.0
-
 SCHEDULE: dict[str, dict[str, Any]] = {
-    "sum up": {"task": "gateway.tasks.rollups.roll_up", "schedule": ROLLUP_SECONDS},
+    # A worker that is behind finds everything in one go.
+    "sum up": {"task": "gateway.tasks.rollups.roll_up", "schedule": 10.0, "options": {"expires": 10.0}},
+    "recompute costs": {"task": "gateway.tasks.costs.recompute", "schedule": 10.0, "options": {"expires": 10.0}},
     "keep terms": {"task": "gateway.tasks.retention.keep_terms", "schedule": DAY},
     "make new text searchable": {
         "task": "gateway.tasks.search.index_new_text",
         "schedule": 5.0,
-        # A worker that is behind finds everything in one go.
         "options": {"expires": 5.0},
     },
     "make partitions ahead": {"task": "gateway.tasks.partitions.make_partitions_ahead", "schedule": HOUR},
@@ -47,7 +46,12 @@ def configuration(environment: Environment) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "timezone": "UTC",
-        "imports": ["gateway.tasks.partitions", "gateway.tasks.retention", "gateway.tasks.rollups"],
+        "imports": [
+            "gateway.tasks.partitions",
+            "gateway.tasks.retention",
+            "gateway.tasks.costs",
+            "gateway.tasks.rollups",
+        ],
         "beat_schedule": SCHEDULE,
         "beat_scheduler": "proxy_project.beat:OnlyBeat",
         "beat_schedule_filename": str(folder / "schedule"),

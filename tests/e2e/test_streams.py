@@ -152,16 +152,32 @@ def test_a_slow_reader_slows_the_provider_down(web: WebProcess, provider: FakePr
     with Wire(web, receive_buffer=4096) as wire:
         wire.request("POST", b"/v1/messages", scenario("endless;size=65536"), BODY)
         sent = last_request(provider)
-        sizes = [-1, 0]
-
-        def stands_still() -> bool:
-            sizes.append(memory_of(web.pid))
-            time.sleep(0.1)
-            return len(sizes) > 8 and max(sizes[-5:]) - min(sizes[-5:]) < 2_000_000
-
-        until(stands_still, 10, "the stop of growth")
+        sizes = until_growth_stops(web)
         assert sizes[-1] - sizes[2] < 16_000_000
     until(lambda: sent.aborted, 3, "the end of the provider's connection")
+
+
+def test_a_reader_that_pauses_is_told_from_a_silent_provider(web: WebProcess, provider: FakeProvider) -> None:
+    with Wire(web, receive_buffer=4096) as wire:
+        wire.request("POST", b"/v1/messages?paused=1", scenario("endless;size=65536"), BODY)
+        sent = last_request(provider)
+        until_growth_stops(web)
+        wire.take(8_000_000)
+    until(lambda: sent.aborted, 3, "the end of the provider's connection")
+    assert max(length_us for _, length_us in find(web, "paused=1").held) > 300_000
+
+
+def until_growth_stops(web: WebProcess) -> list[int]:
+    """Until the gateway's memory stands still; its sizes, by the way."""
+    sizes = [-1, 0]
+
+    def stands_still() -> bool:
+        sizes.append(memory_of(web.pid))
+        time.sleep(0.1)
+        return len(sizes) > 8 and max(sizes[-5:]) - min(sizes[-5:]) < 2_000_000
+
+    until(stands_still, 10, "the stop of growth")
+    return sizes
 
 
 def memory_of(pid: int) -> int:
