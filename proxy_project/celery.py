@@ -51,6 +51,7 @@ def configuration(environment: Environment) -> dict[str, Any]:
             "gateway.tasks.retention",
             "gateway.tasks.costs",
             "gateway.tasks.rollups",
+            "gateway.tasks.search",
         ],
         "beat_schedule": SCHEDULE,
         "beat_scheduler": "proxy_project.beat:OnlyBeat",
