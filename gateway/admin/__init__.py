@@ -1,6 +1,8 @@
 from gateway.admin import (
     access,
+    breakers,
     capabilities,
+    configuration,
     deadletters,
     people,
     prices,
@@ -13,7 +15,9 @@ from gateway.admin import (
 
 __all__ = [
     "access",
+    "breakers",
     "capabilities",
+    "configuration",
     "deadletters",
     "people",
     "prices",

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
-from gateway.admin.site import ModelAdmin
-from gateway.admin.theme import ModelForm
+from gateway.admin.theme import ModelForm, PasswordWidget
+from gateway.admin.versioned import VersionedAdmin
 from gateway.configuration.applying import digest_and_hint
-from gateway.models import ApiKey, Member, Team
+from gateway.configuration.sealing import seal
+from gateway.models import ApiKey, Member, RequestLog, Team
 from gateway.policy.keys import generate_key
+
+NONE = "-"
+OVERLAP = timedelta(days=7)
 
 
 @admin.register(Team)
-class TeamAdmin(ModelAdmin[Team]):
-    list_display = ("name",)
+class TeamAdmin(VersionedAdmin):
+    list_display = ("name", "region")
     search_fields = ("name",)
 
 
 @admin.register(Member)
-class MemberAdmin(ModelAdmin[Member]):
+class MemberAdmin(VersionedAdmin):
     list_display = ("user", "team", "role")
     list_filter = ("role", "team")
     list_select_related = ("user", "team")
@@ -29,15 +37,79 @@ class MemberAdmin(ModelAdmin[Member]):
     autocomplete_fields = ("user", "team")
 
 
+class ApiKeyForm(ModelForm[ApiKey]):
+    signing_secret = forms.CharField(
+        required=False,
+        widget=PasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="Set: the key opens for requests signed with it only. Kept encrypted; empty keeps what is there, "
+        "a single - takes it away.",
+    )
+
+    class Meta:
+        model = ApiKey
+        exclude = ()
+
+    def save(self, commit: bool = True) -> Any:
+        secret = self.cleaned_data.get("signing_secret")
+        if secret:
+            self.instance.signing_ciphertext = seal(secret) if secret != NONE else b""
+        return super().save(commit)
+
+
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin[ApiKey]):
-    list_display = ("name", "team", "hint", "enabled", "expires_at", "created_at")
+class ApiKeyAdmin(VersionedAdmin):
+    list_display = ("name", "team", "owner", "hint", "enabled", "expires_at", "last_used", "created_at")
     list_filter = ("team", "enabled")
     list_select_related = ("team",)
     search_fields = ("name",)
-    fields = ("name", "team", "owner", "hint", "enabled", "expires_at", "created_at")
+    fieldsets = (
+        (None, {"fields": ("name", "team", "owner", "hint", "enabled", "expires_at", "created_at")}),
+        (
+            "What it is good for",
+            {
+                "description": "Empty: everything.",
+                "fields": (
+                    ("allowed_dialects", "allowed_models", "allowed_providers"),
+                    ("allow_addresses", "deny_addresses"),
+                    ("priority", "region"),
+                ),
+            },
+        ),
+        (
+            "Signing, rotation, debugging",
+            {
+                "classes": ["collapse"],
+                "fields": ("signing_secret", "previous_until", "debug_until"),
+            },
+        ),
+    )
     readonly_fields = ("hint", "created_at")
     autocomplete_fields = ("team", "owner")
+    form = ApiKeyForm
+    actions = ("rotate", "revoke", "restore")
+
+    @admin.display(description="Last used")
+    def last_used(self, key: ApiKey) -> Any:
+        latest = RequestLog.objects.filter(access_key=key.name).order_by("-id").values_list("started_at", flat=True)
+        return latest.first()
+
+    @admin.action(description="Rotate: a new key, the old one opens for a week more")
+    def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for row in queryset:
+            key = generate_key()
+            fields = digest_and_hint(key)
+            row.previous_digest, row.previous_until = row.digest, timezone.now() + OVERLAP
+            row.digest, row.hint = fields["digest"], fields["hint"]
+            row.save()
+            self.message_user(request, f"The new key of {row.name}, shown this once: {key}", messages.WARNING)
+
+    @admin.action(description="Revoke")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        queryset.update(enabled=False)
+
+    @admin.action(description="Open again")
+    def restore(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        queryset.update(enabled=True)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm[ApiKey], change: bool) -> None:
         key = None if change else generate_key()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
-from gateway.admin.site import ModelAdmin
-from gateway.admin.theme import CheckboxesWidget, ModelForm
+from gateway.admin.theme import CheckboxesWidget, ModelForm, TabularInline
+from gateway.admin.versioned import VersionedAdmin
 from gateway.dialects.names import Shortcut
-from gateway.models import ModelRoute
+from gateway.models import ModelRoute, RouteTarget
 
 
 class RouteForm(ModelForm[ModelRoute]):
@@ -21,11 +25,20 @@ class RouteForm(ModelForm[ModelRoute]):
 
     class Meta:
         model = ModelRoute
-        fields = ("match", "provider", "model", "position", "enabled", "demote", "shortcuts")
+        exclude = ()
         help_texts = {
             "match": "A model name, or a pattern: * stands for any text, ? for one character. An exact name wins.",
             "position": "Among patterns the lowest is tried first.",
         }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not cleaned.get("name") and cleaned.get("match"):
+            cleaned["name"] = cleaned["match"]
+            taken = ModelRoute.objects.filter(name=cleaned["match"]).exclude(pk=self.instance.pk)
+            if taken.exists():
+                self.add_error("name", f"There is a route {cleaned['match']} already: give this one a name of its own.")
+        return cleaned
 
     def clean_match(self) -> str:
         return without_blanks(self.cleaned_data["match"])
@@ -40,10 +53,59 @@ def without_blanks(text: str) -> str:
     return text
 
 
+class TargetInline(TabularInline[RouteTarget, ModelRoute]):
+    model = RouteTarget
+    extra = 0
+    fields = ("provider", "model", "weight", "position")
+    verbose_name_plural = "further targets, in order"
+
+
 @admin.register(ModelRoute)
-class ModelRouteAdmin(ModelAdmin[ModelRoute]):
+class ModelRouteAdmin(VersionedAdmin):
     form = RouteForm
-    list_display = ("match", "provider", "model", "position", "enabled")
-    list_filter = ("provider", "enabled")
+    inlines = (TargetInline,)
+    list_display = ("name", "match", "provider", "model", "strategy", "conditions", "position", "enabled")
+    list_filter = ("provider", "strategy", "scenario", "enabled")
     list_select_related = ("provider",)
-    search_fields = ("match", "model")
+    search_fields = ("name", "match", "model")
+    autocomplete_fields = ("provider",)
+    actions = ("switch_on", "switch_off")
+    fieldsets = (
+        (None, {"fields": ("name", "match", "provider", "model", "weight", "position", "enabled")}),
+        (
+            "Targets and fallback",
+            {
+                "description": "The first target is above, the others below. The strategy says which is tried first.",
+                "fields": ("strategy", "fallback_on"),
+            },
+        ),
+        (
+            "Conditions",
+            {
+                "description": "All must hold. A route with conditions goes before one without.",
+                "classes": ["collapse"],
+                "fields": (
+                    ("scenario", "min_tokens"),
+                    ("dialects", "keys", "teams"),
+                    "headers",
+                    ("min_bytes", "max_bytes"),
+                ),
+            },
+        ),
+        ("Claude Code", {"classes": ["collapse"], "fields": ("demote", "shortcuts")}),
+    )
+
+    @admin.display(description="Only for")
+    def conditions(self, route: ModelRoute) -> str:
+        said = [route.scenario.replace("_", " "), *route.dialects, *route.keys, *route.teams, *route.headers]
+        sizes = [f"≥ {route.min_bytes} bytes"] if route.min_bytes is not None else []
+        sizes += [f"≤ {route.max_bytes} bytes"] if route.max_bytes is not None else []
+        return ", ".join(filter(None, [*said, *sizes])) or "all"
+
+    @admin.action(description="Switch on")
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[ModelRoute]) -> None:
+        queryset.update(enabled=True)
+
+    @admin.action(description="Switch off")
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[ModelRoute]) -> None:
+        queryset.update(enabled=False)

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from django.forms import CheckboxSelectMultiple as CheckboxesWidget
     from django.forms import ModelForm
     from django.forms import PasswordInput as PasswordWidget
+    from django.forms import Textarea as TextAreaWidget
 else:
     from django.forms import ModelForm as PlainModelForm
     from unfold.admin import TabularInline as ThemedTabularInline
     from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget as CheckboxesWidget
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordWidget
+    from unfold.widgets import UnfoldAdminTextareaWidget as TextAreaWidget
     from unfold.widgets import UnfoldAdminTextInputWidget as TextWidget
 
     class ModelForm(PlainModelForm):
@@ -30,4 +32,4 @@ else:
             return cls
 
 
-__all__ = ["CheckboxesWidget", "ModelForm", "PasswordWidget", "TabularInline", "TextWidget"]
+__all__ = ["CheckboxesWidget", "ModelForm", "PasswordWidget", "TabularInline", "TextAreaWidget", "TextWidget"]

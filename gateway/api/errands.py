@@ -10,7 +10,7 @@ from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import provider_dialect
 from gateway.policy.access import Keep, Presented, Replace, Treatment, provider_header
 from gateway.policy.errands import SELFTEST, Errand, open_errand
-from gateway.policy.routing import Destination
+from gateway.policy.routing import Target
 from gateway.policy.snapshot import ProviderEntry, Snapshot
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ def errand_of(request: GatewayRequest, presented: Presented) -> Errand | None:
     return open_errand(presented.turnlog[0], request.runtime.errand_key, time.time())
 
 
-def errand_destination(request: GatewayRequest, errand: Errand, snapshot: Snapshot) -> Destination:
+def errand_target(request: GatewayRequest, errand: Errand, snapshot: Snapshot) -> Target:
     """Raises Refusal."""
     if errand.purpose == SELFTEST:
         address = f"http://127.0.0.1:{errand.port}"
-        return Destination(ProviderEntry(SELFTEST, provider_dialect(request.dialect), address), None)
+        return Target(ProviderEntry(SELFTEST, provider_dialect(request.dialect), address), None)
     provider = snapshot.providers.get(errand.provider)
     if provider is None:
         raise Refusal(ErrorKind.INVALID_REQUEST, f"There is no provider {errand.provider}.")
-    return Destination(provider, None)
+    return Target(provider, None)
 
 
 def errand_treatment(errand: Errand, presented: Presented, provider: ProviderEntry) -> Treatment:

@@ -25,14 +25,16 @@ def log_failed_forward(request: GatewayRequest, failure: UpstreamFailure, elapse
     try:
         facts = request.facts
         envelope = facts.envelope if facts else None
-        destination = facts.destination if facts else None
+        targets = facts.plan.targets if facts else ()
+        lease = request.stream.lease if request.stream else None
+        provider = lease.provider if lease else targets[0].provider if targets else None
         log.warning(
             "forward failed",
             request_id=request.id_text,
             method=request.method,
             path=one_line(request.path),
             query=query_of(request),
-            provider=destination.provider.name if destination else None,
+            provider=provider.name if provider else None,
             model=one_line(envelope.model) if envelope else None,
             stream=envelope.stream if envelope else None,
             has_thinking=envelope.has_thinking if envelope else None,

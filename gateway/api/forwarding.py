@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.policy.access import API_KEY, AUTHORIZATION, TURNLOG_KEY, Replace, Treatment
+from gateway.policy.signing import SIGNATURE
 
 HeaderPair = tuple[bytes, bytes]
 
@@ -18,7 +19,7 @@ HOP_BY_HOP = frozenset(
         b"trailer", b"transfer-encoding", b"upgrade",
     }
 )  # fmt: skip
-NOT_FORWARDED = HOP_BY_HOP | {b"expect", TURNLOG_KEY}
+NOT_FORWARDED = HOP_BY_HOP | {b"expect", TURNLOG_KEY, SIGNATURE}
 CREDENTIALS = frozenset({AUTHORIZATION, API_KEY})
 FRAMING = frozenset({b"content-length", b"host"})
 
@@ -73,6 +74,12 @@ def with_framing(
     if b"content-length" not in names and (body_bytes or any(name == b"transfer-encoding" for name, _ in pairs)):
         outbound.append((b"content-length", b"%d" % body_bytes))
     return outbound
+
+
+def with_extra(outbound: list[HeaderPair], extra: Sequence[HeaderPair]) -> list[HeaderPair]:
+    """With the provider's own headers at the end, instead of what the client sent by those names."""
+    names = {name for name, _ in extra}
+    return [pair for pair in outbound if pair[0] not in names] + list(extra)
 
 
 def inbound_headers(pairs: Sequence[HeaderPair]) -> list[HeaderPair]:

@@ -29,7 +29,7 @@ from gateway.history.responses import find_response
 from gateway.recording.kept_responses import is_ours
 
 if TYPE_CHECKING:
-    from gateway.api.relay import Facts
+    from gateway.api.facts import Facts
     from gateway.api.request import GatewayRequest
 
 KEY = "key:"

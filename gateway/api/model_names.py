@@ -8,61 +8,66 @@ from gateway.api.refusals import Refusal
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Dialect
 from gateway.policy.catalogue import Catalogue, picked_name
-from gateway.policy.routing import Destination, Untranslatable, choose_destination, find_route, spoken_dialect
+from gateway.policy.routing import Live, Plan, Question, Target, find_route, plan_by, plan_route, spoken_dialect
 from gateway.policy.snapshot import Snapshot
 
 
-def find_destination(
-    snapshot: Snapshot, catalogue: Catalogue, dialect: Dialect, model: str | None
-) -> Destination | Untranslatable:
-    """As `choose_destination`, knowing what the providers list. A model that is not listed is asked for all the same:
-    lists leave aliases out."""
-    if model is None:
-        return choose_destination(snapshot, dialect, model)
-    meant = meant_model(snapshot, catalogue, dialect, model)
-    destination = choose_destination(snapshot, dialect, meant)
-    if isinstance(destination, Untranslatable):
-        return destination
-    if destination.route is None:
-        destination = offered_elsewhere(snapshot, catalogue, dialect, meant, destination)
-    return settled(catalogue, model, meant, destination)
+def find_plan(snapshot: Snapshot, catalogue: Catalogue, question: Question, live: Live) -> Plan:
+    """As `plan_route`, knowing what the providers list. A model that is not listed is asked for all the same: lists
+    leave aliases out."""
+    if question.model is None:
+        return plan_route(snapshot, question, live)
+    meant = question
+    route = find_route(snapshot, question)
+    if route is None:
+        meant = replace(question, model=meant_model(snapshot, catalogue, question, question.model))
+        route = find_route(snapshot, meant) if meant.model != question.model else None
+    plan = plan_by(snapshot, meant, route, live)
+    if route is None and len(plan.targets) == 1:
+        plan = offered_elsewhere(snapshot, catalogue, meant, plan)
+    if not catalogue.listings and meant is question:
+        return plan
+    return settled(catalogue, question.model, meant.model or "", plan)
 
 
-def meant_model(snapshot: Snapshot, catalogue: Catalogue, dialect: Dialect, model: str) -> str:
-    """The name a route or a listing has for it: whatever its case, and without the prefix it was shown to Claude Code
-    behind. A name nobody knows stays as it is."""
-    if find_route(snapshot, model) is not None:
-        return model
-    bare = picked_name(model) if dialect is Dialect.ANTHROPIC else model
-    if bare != model and (find_route(snapshot, bare) is not None or catalogue.provider_of(bare) is not None):
+def meant_model(snapshot: Snapshot, catalogue: Catalogue, question: Question, model: str) -> str:
+    """The name a route or a listing has for one that no route fits: whatever its case, and without the prefix it was
+    shown to Claude Code behind. A name nobody knows stays as it is."""
+    bare = picked_name(model) if question.dialect is Dialect.ANTHROPIC else model
+    is_known = bare != model and (
+        find_route(snapshot, replace(question, model=bare)) is not None or catalogue.provider_of(bare) is not None
+    )
+    if is_known:
         model = bare
     folded = model.casefold()
     return next((name for name in snapshot.exact_routes if name.casefold() == folded), model)
 
 
-def offered_elsewhere(
-    snapshot: Snapshot, catalogue: Catalogue, dialect: Dialect, model: str, default: Destination
-) -> Destination:
+def offered_elsewhere(snapshot: Snapshot, catalogue: Catalogue, question: Question, plan: Plan) -> Plan:
     """Another provider that lists the model, when the default one lists its own and this is none of them."""
-    if not catalogue.lacks(default.provider.name, model):
-        return default
+    default, model, caller = plan.targets[0].provider, question.model or "", question.caller
+    if plan.targets[0].model is not None or not catalogue.lacks(default.name, model):
+        return plan
     name = catalogue.provider_of(model)
     provider = snapshot.providers.get(name) if name is not None else None
-    if provider is None:
-        return default
-    spoken = spoken_dialect(provider, dialect)
+    if provider is None or (caller is not None and caller.providers and provider.name not in caller.providers):
+        return plan
+    spoken = spoken_dialect(provider, question.dialect)
     if spoken is None:
-        return default
-    return Destination(provider, None, None if spoken is dialect else spoken)
+        return plan
+    return plan.only((Target(provider, None, None if spoken is question.dialect else spoken),))
 
 
-def settled(catalogue: Catalogue, asked: str, meant: str, destination: Destination) -> Destination:
-    """The destination with the model under the name its provider has for it."""
-    provider = destination.provider.name
-    wanted = destination.model or meant
-    listed = catalogue.find(provider, wanted)
+def settled(catalogue: Catalogue, asked: str, meant: str, plan: Plan) -> Plan:
+    """The targets with the model under the name its provider has for it."""
+    return plan.only(tuple(settled_target(catalogue, asked, meant, target) for target in plan.targets))
+
+
+def settled_target(catalogue: Catalogue, asked: str, meant: str, target: Target) -> Target:
+    wanted = target.model or meant
+    listed = catalogue.find(target.provider.name, wanted)
     name = listed.id if listed is not None else wanted
-    return destination if name == (destination.model or asked) else replace(destination, model=name)
+    return target if name == (target.model or asked) else replace(target, model=name)
 
 
 def unknown_model(snapshot: Snapshot, catalogue: Catalogue, name: str) -> Refusal:

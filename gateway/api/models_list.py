@@ -11,11 +11,12 @@ from urllib.parse import parse_qs
 from ninja import Router
 
 from gateway.api.discovery import can_be_asked
+from gateway.api.facts import Facts
 from gateway.api.forwarding import CREDENTIALS
 from gateway.api.model_names import unknown_model
 from gateway.api.own_answers import answer_own
 from gateway.api.refusals import Refusal
-from gateway.api.relay import Facts, relay
+from gateway.api.relay import relay
 from gateway.api.replies import Reply, bytes_reply
 from gateway.api.request import GatewayRequest
 from gateway.dialects.failures import ErrorKind

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from gateway.api.answering import observe_own
+from gateway.api.deciding import check_access
+from gateway.api.facts import Facts
 from gateway.api.refusals import Refusal, unavailable
-from gateway.api.relay import Facts, begin, check_access, deny, observe_own
+from gateway.api.relay import begin, deny
 from gateway.api.replies import Reply
 from gateway.api.request import GatewayRequest
 from gateway.dialects.names import Outcome

@@ -23,7 +23,7 @@ from gateway.upstream.tokenizer import count_tokens
 
 if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
-    from gateway.policy.routing import Destination
+    from gateway.policy.routing import Plan
 
 COUNTS = {Dialect.ANTHROPIC: "/v1/messages/count_tokens", Dialect.RESPONSES: "/v1/responses/input_tokens"}
 MESSAGES = "/v1/messages"
@@ -35,12 +35,12 @@ LARGEST_SHORTCUT = 256 * 1024
 Answering = Callable[[], Awaitable[Reply]]
 
 
-def own_way(request: GatewayRequest, destination: Destination, plain: bytes | None) -> tuple[str, Answering] | None:
+def own_way(request: GatewayRequest, plan: Plan, plain: bytes | None) -> tuple[str, Answering] | None:
     """What the record says of it, and what answers; None: a provider has to. Raises Refusal."""
-    if destination.speaks is not None and request.path == COUNTS.get(request.dialect):
+    if plan.targets[0].speaks is not None and request.path == COUNTS.get(request.dialect):
         counted = read(request, needed(request, plain))
         return COUNTED, lambda: count(request, counted)
-    route = destination.route
+    route = plan.route
     if route is None or not route.shortcuts or request.path != MESSAGES or not plain or len(plain) > LARGEST_SHORTCUT:
         return None
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.api.refusals import Refusal
-from gateway.api.request import GatewayRequest
+from gateway.api.request import GatewayRequest, split_label
 from gateway.dialects.failures import ErrorKind
 from gateway.policy.surfaces import right_base_url
 
@@ -18,6 +18,9 @@ def is_gateway_path(method: str, path: str) -> bool:
         return True
     if path == "/":
         return method == "HEAD"
+    if path.startswith("/t/"):
+        label, rest = split_label(path)
+        return bool(label) and not rest.startswith("/t/") and is_gateway_path(method, rest)
     return not path.startswith(PAGES) and ("/v1/" in path or right_base_url(path) is not None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from gateway.api.memory import SMALL, Reservation
 from gateway.dialects.names import Dialect
 
 if TYPE_CHECKING:
-    from gateway.api.relay import Facts
+    from gateway.api.facts import Facts
     from gateway.api.runtime import Runtime
     from gateway.api.streaming import ExchangeStream
 
@@ -25,6 +26,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 HeaderPair = tuple[bytes, bytes]
 
 
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 STEP = 1024 * 1024
 """How much of a body without a length is counted ahead."""
 
@@ -41,6 +43,12 @@ class NoMemory(Exception):
     """The body does not fit into the memory this process has left."""
 
 
+def split_label(path: str) -> tuple[str, str]:
+    """(NAME, the rest with its slash) of a path below /t/NAME/; ("", the path) of one that is none."""
+    _, _, name, *rest = path.split("/", 3)
+    return (name, f"/{rest[0]}") if rest and LABEL.fullmatch(name) else ("", path)
+
+
 class GatewayRequest(HttpRequest):
     """`HttpRequest` in name and interface for the URLconf and Ninja; nothing of it is computed that nobody asks for."""
 
@@ -54,6 +62,11 @@ class GatewayRequest(HttpRequest):
         self.pairs: list[HeaderPair] = scope["headers"]
         self.META = {}
         self.COOKIES = {}
+        self.label = ""
+        """The NAME of a path below /t/NAME/; `path` and `target` are without it."""
+        if self.path.startswith("/t/"):
+            self.label, self.path = split_label(self.path)
+            self.path_info = self.path
         self.dialect: Dialect = Dialect.ANTHROPIC
         self.facts: Facts | None = None
         self.stream: ExchangeStream | None = None
@@ -89,7 +102,18 @@ class GatewayRequest(HttpRequest):
         return text
 
     @property
+    def client_address(self) -> str:
+        client = self.scope.get("client")
+        return str(client[0]) if client else ""
+
+    @property
     def target(self) -> bytes:
+        """Path and query exactly as they stood in the request line, after /t/NAME."""
+        sent = self.sent_target
+        return b"/" + sent.split(b"/", 3)[3] if self.label else sent
+
+    @property
+    def sent_target(self) -> bytes:
         """Path and query exactly as they stood in the request line."""
         exact: bytes | None = self.scope.get("turnlog.target")
         if exact is not None:

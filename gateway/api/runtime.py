@@ -8,7 +8,6 @@ import logging
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -18,11 +17,16 @@ from gateway.api.keeping import find_elsewhere
 from gateway.api.memory import Memory, bounds_of
 from gateway.configuration.keeper import ConfigurationKeeper
 from gateway.configuration.sealing import access_key_pepper, pepper
-from gateway.policy.reach import Reach
 from gateway.policy.redaction import Redactor
+from gateway.policy.signing import UsedSignatures
+from gateway.policy.snapshot import ProviderEntry, Snapshot
 from gateway.recording.kept_responses import KeptResponses
 from gateway.recording.recorder import Recorder
+from gateway.upstream.addresses import reach_of
 from gateway.upstream.client import Timeouts, UpstreamClient
+from gateway.upstream.fleet import Fleet
+from gateway.upstream.health_checks import HealthChecks
+from gateway.upstream.news import FleetNews
 
 if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
@@ -63,6 +67,11 @@ class Runtime:
         self.memory = Memory(bounds_of(environment.max_memory_bytes))
         self.discovery = ModelDiscovery(self.configuration, self.upstream, environment.model_refresh)
         self.kept_responses = KeptResponses(environment.data_dir / "responses", pepper("responses"), find_elsewhere)
+        self.fleet = Fleet()
+        self.news = FleetNews(self.fleet, environment.redis_url)
+        self.obeyed: Snapshot | None = None
+        """The snapshot that the fleet follows."""
+        self.signatures = UsedSignatures()
         self.access_pepper = access_key_pepper()
         self.errand_key = pepper("errands")
         self.streams: set[ExchangeStream] = set()
@@ -85,14 +94,28 @@ class Runtime:
         await self.recorder.start()
         # Better a moment later than with refusals; without a database we serve all the same, and say so in /readyz.
         await asyncio.to_thread(self.configuration.wait_loaded, FIRST_SNAPSHOT_SECONDS)
-        chores = (self._watch_stalls(), self.discovery.run(), self._sweep_responses())
+        self.news.start()
+        checks = HealthChecks(self.fleet, self.upstream, self._present_providers)
+        chores = (
+            self._watch_stalls(), self.discovery.run(), self._sweep_responses(), checks.run(), self.news.tell_states(),
+        )  # fmt: skip
         self._watching = [asyncio.create_task(chore) for chore in chores]
+
+    def obey(self, snapshot: Snapshot) -> None:
+        """The fleet follows a new snapshot; on the event loop."""
+        self.obeyed = snapshot
+        self.fleet.obey(snapshot)
+
+    def _present_providers(self) -> list[ProviderEntry]:
+        snapshot = self.configuration.current
+        return list(snapshot.providers.values()) if snapshot is not None else []
 
     async def stop(self) -> None:
         for task in self._watching:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await asyncio.to_thread(self.news.stop)
         await self.upstream.aclose()
         await self.recorder.stop()
         await asyncio.to_thread(self.configuration.stop)
@@ -128,13 +151,6 @@ class Runtime:
                 stream.request.end_stalled()
             for request in [request for request in self.uploads if now - request.waiting_since >= limit]:
                 request.end_stalled()
-
-
-def reach_of(environment: Any) -> Reach:
-    """Which addresses providers may have: those the environment names anywhere, others as it restricts them."""
-    own = (urlsplit(address).hostname or "" for address in (environment.anthropic_url, environment.openai_url))
-    listed = environment.upstream_allow_hosts
-    return Reach(frozenset({*own, *(host.lower() for host in listed)}), restricted=bool(listed))
 
 
 _runtime: Runtime | None = None

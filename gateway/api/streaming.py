@@ -16,6 +16,7 @@ from gateway.dialects.names import Outcome
 from gateway.recording.recorder import Exchange
 from gateway.upstream.client import httpx
 from gateway.upstream.failures import BodyTimedOut, UpstreamFailure
+from gateway.upstream.fleet import Lease
 
 if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
@@ -29,7 +30,8 @@ class ExchangeStream:
     which the client was last given bytes that it has not taken yet; 0.0: it has taken them."""
 
     __slots__ = (
-        "_chunks", "_closed", "_events", "_response", "_tail", "broken", "exchange", "on_close", "outcome", "problem",
+        "_chunks", "_closed", "_events", "_response", "_tail", "broken", "exchange", "lease", "on_close", "outcome",
+        "problem",
         "request", "sending_since",
     )  # fmt: skip
 
@@ -37,6 +39,8 @@ class ExchangeStream:
         self.request = request
         self.exchange = exchange
         self.broken = False
+        self.lease: Lease | None = None
+        """What the answer holds of its provider until it has ended."""
         self.sending_since = 0.0
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
@@ -99,6 +103,8 @@ class ExchangeStream:
         """The answer broke. A silent provider is told to the client as an event where that is possible; then, and in
         all other cases at once, the connection is cut."""
         self.broken = True
+        if self.lease is not None:
+            self.lease.failed(failure.reason)
         log_failed_forward(self.request, failure, self.exchange.elapsed_us())
         silent = isinstance(failure, BodyTimedOut)
         self.conclude(Outcome.UPSTREAM_STALLED if silent else Outcome.UPSTREAM_ABORTED, str(failure))
@@ -119,6 +125,8 @@ class ExchangeStream:
         self.conclude(self._outcome_of_interruption())
         if self._response is not None:
             self._response.stream.abort()  # type: ignore[union-attr]
+        if self.lease is not None:
+            self.lease.release()
         self.exchange.finish(self.outcome or Outcome.INTERRUPTED, self.problem)
 
     def _outcome_of_interruption(self) -> Outcome:

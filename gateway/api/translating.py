@@ -23,15 +23,14 @@ from gateway.dialects.names import Dialect, Outcome
 from gateway.dialects.responses.compaction import ask_for_summary
 from gateway.dialects.translation import AnswerTranslator, Translation, translate_request
 from gateway.dialects.turn import Loss, Refused, Request
-from gateway.policy.access import provider_header
 from gateway.recording.records import Translated
 
 if TYPE_CHECKING:
+    from gateway.api.facts import Facts
     from gateway.api.keeping import Keeping
     from gateway.api.request import GatewayRequest, HeaderPair
     from gateway.api.streaming import ExchangeStream
-    from gateway.policy.routing import Destination
-    from gateway.policy.snapshot import ProviderEntry
+    from gateway.policy.routing import Target
     from gateway.upstream.client import httpx
 
 PATHS = {
@@ -51,28 +50,27 @@ BETAS = b"anthropic-beta"
 UNKNOWN_BETAS = Loss("anthropic-beta", "betas are Anthropic's own; the fields they allow were translated or left out")
 
 
-def plan(request: GatewayRequest, body: bytes, destination: Destination, model: str) -> Translation | None:
-    """The translation a destination needs; None when it is a relay. Raises Refusal for what cannot be said there."""
-    if destination.speaks is None:
-        return None
+def plan(request: GatewayRequest, body: bytes, target: Target, speaks: Dialect, facts: Facts) -> Translation:
+    """The translation for a target that speaks `speaks`. Raises Refusal for what cannot be said to it."""
     is_compaction = request.path == COMPACT
     if request.method != "POST" or not (is_compaction or request.path == PATHS.get(request.dialect)):
         raise Refusal(
             ErrorKind.NOT_SUPPORTED,
-            f"{request.path} is not translated: the model's provider {destination.provider.name} speaks another API.",
+            f"{request.path} is not translated: the model's provider {target.provider.name} speaks another API.",
         )
-    listed = request.runtime.discovery.catalogue.find(destination.provider.name, destination.model or model)
-    profile = fit_profile(destination.provider.profile, listed)
+    wanted = target.model or facts.envelope.model or ""
+    listed = request.runtime.discovery.catalogue.find(target.provider.name, wanted)
+    profile = fit_profile(target.provider.profile, listed)
     try:
         return translate_request(
             request.dialect,
-            destination.speaks,
+            speaks,
             profile,
             body,
-            model=destination.model,
+            model=target.model,
             tag=request.id_text,
             adapt=as_window if is_compaction else None,
-            demote=destination.route is not None and destination.route.demote,
+            demote=facts.plan.route is not None and facts.plan.route.demote,
         )
     except Refused as refused:
         raise Refusal(ErrorKind.INVALID_REQUEST, refused.message, details=refused.details) from None
@@ -92,9 +90,9 @@ def translated_record(request: GatewayRequest, translation: Translation) -> Tran
 
 
 def translated_headers(
-    request: GatewayRequest, translation: Translation, provider: ProviderEntry, host: bytes
+    request: GatewayRequest, translation: Translation, credential: HeaderPair | None, host: bytes
 ) -> list[HeaderPair]:
-    """The headers as the provider gets them: its own API's, and its own credential."""
+    """The headers as the provider gets them: its own API's, and its own credential, where it asks for one."""
     accept = b"text/event-stream" if translation.request.stream else b"application/json"
     pairs = [
         (b"host", host),
@@ -107,7 +105,6 @@ def translated_headers(
     if translation.provider is Dialect.ANTHROPIC:
         pairs.append(ANTHROPIC_VERSION)
     pairs += translation.encoded.headers
-    credential = provider_header(provider)
     return [*pairs, credential] if credential is not None else pairs
 
 
@@ -156,9 +153,10 @@ def nearest_to(request: GatewayRequest) -> str:
     """For a model the provider does not know: the names most like it, where any are known."""
     snapshot, catalogue = request.runtime.configuration.current, request.runtime.discovery.catalogue
     facts = request.facts
-    if snapshot is None or facts is None or facts.destination is None or not catalogue.listings:
+    if snapshot is None or facts is None or not catalogue.listings:
         return ""
-    wanted = facts.destination.model or facts.envelope.model or ""
+    lease = request.stream.lease if request.stream is not None else None
+    wanted = lease.key[1] if lease is not None else facts.envelope.model or ""
     return f" {nearest_models(snapshot, catalogue, wanted)}"
 
 

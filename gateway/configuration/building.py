@@ -14,7 +14,7 @@ from gateway.configuration.sealing import unseal
 from gateway.configuration.tables import Row, Tables, read_tables
 from gateway.dialects.names import Dialect
 from gateway.policy.networks import Networks, read_networks
-from gateway.policy.snapshot import Caller, Snapshot, ValidationBounds
+from gateway.policy.snapshot import BreakerHeld, Caller, Snapshot, ValidationBounds
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,17 @@ def build_snapshot(file_callers: Mapping[bytes, Caller], tables: Tables | None =
         scenarios=routes.scenarios,
         callers=build_callers(tables) | dict(file_callers),
         networks=networks_of(whole),
+        holds=build_holds(tables),
         region_fallbacks={name: tuple(others) for name, others in whole.get("region_fallbacks", {}).items()},
         validation=bounds_of(whole),
+    )
+
+
+def build_holds(tables: Tables) -> tuple[BreakerHeld, ...]:
+    names = {row["id"]: row["name"] for row in tables.providers}
+    return tuple(
+        BreakerHeld(names[row["provider_id"]], row["model"], row["state"] == "open", row["reason"])
+        for row in tables.holds
     )
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gateway.configuration.tables import Row, Tables
 from gateway.dialects.names import Dialect, Shortcut
-from gateway.policy.routing import is_pattern
+from gateway.policy.patterns import is_pattern
 from gateway.policy.snapshot import Conditions, RouteEntry, TargetEntry
 from gateway.policy.strategies import Scenario, Strategy
 

@@ -38,6 +38,7 @@ from gateway.configuration.document_reader import (
     team_name,
     text,
 )
+from gateway.configuration.environments import lay_over
 from gateway.dialects.names import ProviderDialect, Shortcut
 from gateway.models import (
     ApiKey,
@@ -279,8 +280,16 @@ SECTIONS: dict[str, tuple[Mapping[str, Field], Any, str, str]] = {
 }
 
 
-def read_document(source: str) -> Document:
-    """The document; raises WrongDocument with every mistake of form. Names that must exist are checked when applied."""
+SECTION_KEYS = {section: key for section, (_, _, _, key) in SECTIONS.items()} | {"settings": ""}
+TOP: Mapping[str, Any] = {**SECTION_KEYS, "environments": ""}
+
+
+def read_document(source: str, environment: str = "") -> Document:
+    """The document; raises WrongDocument with every mistake of form. Names that must exist are checked when applied.
+
+    `environments` may hold sections by the name of an environment: those of `environment` are laid over the others,
+    entry by entry.
+    """
     try:
         root = yaml.compose(source, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -288,7 +297,12 @@ def read_document(source: str) -> Document:
     if root is None:
         return Document()
     reader = Reader()
-    found = reader.mapping(root, {**SECTIONS, "settings": None}, "configuration")
+    found = reader.mapping(root, TOP, "configuration")
+    environments = found.pop("environments", None)
+    if environments is not None:
+        lay_over(reader, found, environments, environment, SECTION_KEYS)
+    elif environment:
+        raise WrongDocument(f"this file says nothing of environments, and {environment} was asked for")
     settings = found.pop("settings", None)
     sections: dict[str, Any] = {section: reader.records(node, *SECTIONS[section]) for section, node in found.items()}
     if settings is not None:

@@ -42,6 +42,10 @@ def export_document(*, sealed: bool = False) -> str:
         "members": [member_entry(row) for row in Member.objects.select_related("user", "team")],
         "api_keys": [api_key_entry(row, sealed) for row in keys],
     }
+    return dump(sections)
+
+
+def dump(sections: dict[str, Any]) -> str:
     return str(yaml.dump(sections, Dumper=Dumper, sort_keys=False, allow_unicode=True))
 
 

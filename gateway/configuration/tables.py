@@ -12,6 +12,7 @@ from django.db import models, transaction
 
 from gateway.models import (
     ApiKey,
+    BreakerHold,
     ConfigurationVersion,
     Credential,
     GatewaySettings,
@@ -41,6 +42,7 @@ class Tables(msgspec.Struct):
     targets: list[Row]
     teams: list[Row]
     keys: list[Row]
+    holds: list[Row]
     form: int = FORM
 
 
@@ -63,6 +65,7 @@ def read_tables() -> Tables:
             targets=rows_of(RouteTarget.objects.order_by("position", "pk")),
             teams=rows_of(Team.objects.all()),
             keys=rows_of(ApiKey.objects.all()),
+            holds=rows_of(BreakerHold.objects.all()),
         )
 
 

@@ -1,4 +1,5 @@
 from gateway.models.access import ApiKey, Member, Team
+from gateway.models.breakers import BreakerHold, BreakerTransition, FleetState
 from gateway.models.capabilities import Capability
 from gateway.models.configuration import ConfigurationRevision, ConfigurationVersion, GatewaySettings
 from gateway.models.ledger import DeadLetter, SpoolSegment, SpoolTotal
@@ -16,6 +17,8 @@ from gateway.models.tree import Blob, Epoch, ManifestPage, Node, Scope
 __all__ = [
     "ApiKey",
     "Blob",
+    "BreakerHold",
+    "BreakerTransition",
     "Capability",
     "ChunkTiming",
     "ConfigurationRevision",
@@ -27,6 +30,7 @@ __all__ = [
     "Epoch",
     "ErasedExchange",
     "ErasureCertificate",
+    "FleetState",
     "GatewaySettings",
     "HeaderRecord",
     "InstalledListPrice",

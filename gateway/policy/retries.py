@@ -5,6 +5,7 @@ Off by default: the clients retry by themselves, 10 to 30 times, and both multip
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,3 +31,48 @@ class RetryRules:
     base: float = 0.5
     longest: float = 10.0
     budget: float = 0.1
+
+
+PAUSES: dict[Backoff, Callable[[float, int, float, float], float]] = {
+    Backoff.EXPONENTIAL: lambda base, number, previous, chance: base * 2.0 ** (number - 1),
+    Backoff.LINEAR: lambda base, number, previous, chance: base * number,
+    Backoff.FIBONACCI: lambda base, number, previous, chance: base * fibonacci(number),
+    Backoff.DECORRELATED: lambda base, number, previous, chance: base + chance * (max(base, previous) * 3 - base),
+}
+
+
+def pause(rules: RetryRules, number: int, previous: float, chance: float) -> float:
+    """Seconds before retry `number` (1 is the first); `chance` is random in [0, 1), `previous` the pause before."""
+    return min(rules.longest, PAUSES[rules.backoff](rules.base, min(number, 64), previous, chance))
+
+
+def fibonacci(number: int) -> int:
+    low, high = 0, 1
+    for _ in range(number):
+        low, high = high, low + high
+    return low
+
+
+class RetryBudget:
+    """Lets retries be at most a share of what is sent, so that they cannot become the load that breaks a provider.
+
+    A few are always free: with little traffic a share of it would be none.
+    """
+
+    __slots__ = ("_tokens",)
+
+    FREE = 10.0
+
+    def __init__(self) -> None:
+        self._tokens = self.FREE
+
+    def sent(self, share: float) -> None:
+        """A first attempt was made."""
+        self._tokens = min(self.FREE, self._tokens + share)
+
+    def take(self) -> bool:
+        """Whether one more retry is within the budget; counts it when it is."""
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True

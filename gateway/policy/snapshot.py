@@ -142,6 +142,16 @@ class ValidationBounds:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerHeld:
+    """A breaker held by a person; `model` empty: those of every model."""
+
+    provider: str
+    model: str
+    is_open: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """`providers` always holds the two defaults, `anthropic` and `openai`. `exact_routes` by model name and
     `pattern_routes` in the order they are tried, both without conditions; `conditional_routes` are those with some, and
@@ -157,6 +167,7 @@ class Snapshot:
     scenarios: frozenset[Scenario] = frozenset()
     """Those that any route asks for: what need not be known of a request is not looked for."""
     networks: Networks = ANYWHERE
+    holds: tuple[BreakerHeld, ...] = ()
     region_fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     validation: ValidationBounds | None = None
     """None: requests are not judged here."""

@@ -40,6 +40,8 @@ class Admission(msgspec.Struct, array_like=True, frozen=True):
     """The id of the exchange whose bytes these are again."""
     handling: str = ""
     """What was done with it beside passing it on: demoted, counted, or synthetic with the short cut's name."""
+    label: str = ""
+    """The NAME of a path below /t/NAME/."""
 
 
 class BodyPatch(msgspec.Struct, array_like=True, frozen=True):
@@ -61,7 +63,13 @@ class Attempt(msgspec.Struct, array_like=True, frozen=True):
     status: int | None = None
     error: str | None = None
     phase: str | None = None
-    """connect, write, headers or body, when `error` is set."""
+    """connect, write, headers or body, when `error` is set; plan: nothing was sent, it was refused by us."""
+    model: str | None = None
+    """The model asked for when it was another than the caller's."""
+    credential: str = ""
+    """Name of the gateway's credential that was used."""
+    reason: str | None = None
+    """Why there was this attempt, where that was not the only way."""
 
 
 class Translated(msgspec.Struct, array_like=True, frozen=True):

@@ -36,11 +36,13 @@ from gateway.models.at_rest import seal_json
 from gateway.pricing.cost import cost_of
 from gateway.pricing.price_book import PriceBook
 from gateway.recording.assemble import Recorded
-from gateway.recording.records import Attempt, HeaderPairs
+from gateway.recording.records import Admission, Attempt, HeaderPairs
 from gateway.recording.sightings import SightingReader
 from gateway.recording.text import INDEXED_BOUND, clean, clean_or_none
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+LABEL_TAG = "label"
+"""Tag of the NAME of a path below /t/NAME/."""
 LARGEST_INTEGER = 2**63 - 1
 
 
@@ -96,7 +98,7 @@ class RowBuilder:
             id=reading.id,
             team=team,
             additions=plan.additions,
-            request=(*request_row(reading, team, self._tags(recorded.admission.headers)), *request.leaves),
+            request=(*request_row(reading, team, self._tags(recorded.admission)), *request.leaves),
             response=(
                 *response_row(reading, self.prices),
                 put_reply(plan, answer_dialect(recorded), reading.answer.message),
@@ -120,11 +122,12 @@ class RowBuilder:
             ),
         )
 
-    def _tags(self, headers: HeaderPairs) -> dict[str, str]:
-        named = ((name.decode("latin-1").lower(), value) for name, value in headers)
-        return {
+    def _tags(self, admission: Admission) -> dict[str, str]:
+        named = ((name.decode("latin-1").lower(), value) for name, value in admission.headers)
+        tags = {
             name: clean(value.decode("latin-1"), INDEXED_BOUND) for name, value in named if name in self._tag_headers
         }
+        return tags | ({LABEL_TAG: admission.label} if admission.label else {})
 
 
 def read(recorded: Recorded) -> Reading:
@@ -178,12 +181,12 @@ def request_row(reading: Reading, team: str, tags: dict[str, str]) -> tuple[Any,
         clean(admission.path),
         clean(admission.query),
         admission.dialect,
-        clean(admission.provider, INDEXED_BOUND),
+        clean(answered_by(recorded) or admission.provider, INDEXED_BOUND),
         clean(admission.access_key, INDEXED_BOUND),
         team,
         clean(admission.client_address, INDEXED_BOUND),
         named(admission.requested_model or facts.model),
-        named(admission.routed_model),
+        named(answering_model(recorded) or admission.routed_model),
         named(reading.answer.model),
         is_streaming(reading),
         recorded.head.status if recorded.head else None,
@@ -310,6 +313,17 @@ def pairs(headers: HeaderPairs) -> list[tuple[str, str]]:
 def named(text: str | None) -> str | None:
     """A short text that lists are filtered by."""
     return clean_or_none(text, INDEXED_BOUND)
+
+
+def answered_by(recorded: Recorded) -> str:
+    """The provider whose answer, or failure, the client got: with fallbacks not always the first choice."""
+    attempts = recorded.end.attempts
+    return attempts[-1].provider if attempts else ""
+
+
+def answering_model(recorded: Recorded) -> str | None:
+    attempts = recorded.end.attempts
+    return (attempts[-1].model or recorded.admission.requested_model) if len(attempts) > 1 else None
 
 
 def attempt_object(attempt: Attempt) -> dict[str, Any]:

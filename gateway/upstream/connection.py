@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
         self.used = 0
         self._owner = owner
         self._loop = asyncio.get_running_loop()
+        self.born = self._loop.time()
         self._state = State.IDLE
         self._clock = Clock(self._loop, self._look)
         self._is_paused = False
@@ -132,8 +133,7 @@ class Connection(asyncio.Protocol):
         self._upload = None
         self._transport.abort()
 
-    def close(self) -> None:
-        """Close in good order, when nothing is under way any more."""
+    def close(self) -> None:  # in good order, when nothing is under way any more
         self._state = State.CLOSED
         self._clock.stop()
         self._transport.close()
@@ -144,8 +144,6 @@ class Connection(asyncio.Protocol):
             self._clock.allow(self._wait("read"))
             if not self._transport.is_closing():
                 self._transport.resume_reading()
-
-    # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -186,6 +184,7 @@ class Connection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.lost(self)
         if self._state is State.IDLE:
             self._owner.forget(self)
         elif self._state is not State.CLOSED:

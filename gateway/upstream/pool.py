@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,11 +13,16 @@ IDLE_SECONDS = 15.0
 
 
 class Pool:
-    """Holds only connections that may be used again; a connection in use belongs to its stream. No limit on number."""
+    """Holds only connections that may be used again; a connection in use belongs to its stream. No limit on number.
 
-    def __init__(self, idle_seconds: float = IDLE_SECONDS) -> None:
+    `life_seconds`: the age at which a connection is not kept any more.
+    """
+
+    def __init__(self, idle_seconds: float = IDLE_SECONDS, life_seconds: float | None = None) -> None:
         self._idle_seconds = idle_seconds
+        self._life_seconds = life_seconds
         self._idle: dict[tuple[str, str, int], list[Connection]] = {}
+        self._places: dict[Connection, Callable[[], None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
 
@@ -34,14 +40,25 @@ class Pool:
         return None
 
     def take_back(self, connection: Connection) -> None:
-        if self._is_closed:
+        loop = asyncio.get_running_loop()
+        now = connection.idle_since = loop.time()
+        self.lost(connection)
+        if self._is_closed or (self._life_seconds is not None and now - connection.born > self._life_seconds):
             connection.close()
             return
-        loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
         self._idle.setdefault(connection.key, []).append(connection)
         if self._timer is None:
             self._timer = loop.call_later(self._idle_seconds, self._expire)
+
+    def placed(self, connection: Connection, give_back: Callable[[], None]) -> None:
+        """It has one of a bounded number of places while it is in use."""
+        self._places[connection] = give_back
+
+    def lost(self, connection: Connection) -> None:
+        """It is not in use any more."""
+        give_back = self._places.pop(connection, None) if self._places else None
+        if give_back is not None:
+            give_back()
 
     def forget(self, connection: Connection) -> None:
         kept = self._idle.get(connection.key)

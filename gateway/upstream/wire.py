@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gateway.policy.reach import Reach
@@ -49,11 +50,19 @@ class WireTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(
-        self, tls: ssl.SSLContext | None = None, idle_seconds: float = IDLE_SECONDS, reach: Reach = ANYWHERE
+        self,
+        tls: ssl.SSLContext | None = None,
+        idle_seconds: float = IDLE_SECONDS,
+        reach: Reach = ANYWHERE,
+        make_tls: Callable[[], ssl.SSLContext] = default_tls,
+        life_seconds: float | None = None,
+        size: int | None = None,
     ) -> None:
         self._tls = tls
+        self._make_tls = make_tls
         self._reach = reach
-        self._pool = Pool(idle_seconds)
+        self._pool = Pool(idle_seconds, life_seconds)
+        self._places = asyncio.Semaphore(size) if size else None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
@@ -65,17 +74,14 @@ class WireTransport(httpx.AsyncBaseTransport):
         if body is None:
             body = await read_body(request, pairs)
         head = request_head(request.method, extensions.get("target") or url.raw_path, pairs)
-        connection = self._pool.take(origin)
-        timing = WireTiming(None, True)
-        if connection is None:
-            connection, timing = await self._dial(origin, timeouts.get("connect"))
+        connection, timing = await self._reach_out(origin, timeouts.get("connect"), fresh=False)
         try:
             answer = await wait_for_head(connection, connection.start(request.method, head, body, timeouts))
         except UpstreamFailure as failure:
             if not failure.unseen:
                 raise
             # An idle connection that the provider was closing at that moment. This is the first time it is asked.
-            connection, timing = await self._dial(origin, timeouts.get("connect"))
+            connection, timing = await self._reach_out(origin, timeouts.get("connect"), fresh=True)
             answer = await wait_for_head(connection, connection.start(request.method, head, body, timeouts))
         return httpx.Response(
             answer.status,
@@ -98,8 +104,31 @@ class WireTransport(httpx.AsyncBaseTransport):
     def release_idle(self) -> None:
         self._pool.release()
 
+    async def _reach_out(self, origin: Origin, seconds: float | None, *, fresh: bool) -> tuple[Connection, WireTiming]:
+        """A connection to send a request on, an idle one where there is one and it will do."""
+        if self._places is not None:
+            await self._take_place(origin, seconds)
+        connection = None if fresh else self._pool.take(origin)
+        timing = WireTiming(None, True)
+        if connection is None:
+            connection, timing = await self._dial(origin, seconds)
+        if self._places is not None:
+            self._pool.placed(connection, self._places.release)
+        return connection, timing
+
+    async def _take_place(self, origin: Origin, seconds: float | None) -> None:
+        """One of the connections this provider may have at once."""
+        assert self._places is not None
+        try:
+            async with asyncio.timeout(seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            reason = f"every connection to {origin[1]} was in use for {seconds:g} s"
+            raise ConnectTimedOut(reason, "connect") from None
+
     async def _dial(self, origin: Origin, seconds: float | None) -> tuple[Connection, WireTiming]:
         started = time.perf_counter()
+        connection: Connection | None = None
         try:
             async with asyncio.timeout(seconds):
                 connection = await self._connect(origin)
@@ -109,6 +138,9 @@ class WireTransport(httpx.AsyncBaseTransport):
             raise
         except (OSError, ssl.CertificateError) as problem:
             raise Unreachable(connect_reason(problem), "connect") from problem
+        finally:
+            if connection is None and self._places is not None:
+                self._places.release()
         return connection, WireTiming(int((time.perf_counter() - started) * 1e6), False)
 
     async def _connect(self, origin: Origin) -> Connection:
@@ -117,7 +149,7 @@ class WireTransport(httpx.AsyncBaseTransport):
         options: dict[str, Any] = {}
         if scheme == "https":
             if self._tls is None:
-                self._tls = default_tls()
+                self._tls = self._make_tls()
             options = {"ssl": self._tls, "server_hostname": host, "ssl_shutdown_timeout": SHUTDOWN_SECONDS}
         try:
             loop = asyncio.get_running_loop()

@@ -48,6 +48,9 @@ def own_web(module_web: WebProcess, second_provider: FakeProvider, session_datab
     until(lambda: ask(module_web, "POST", "/v1/messages", HEADERS, BODY).status == 200, 2, "the old configuration")
 
 
+KEYLESS = "providers: [{name: anthropic, dialect: anthropic, keyless: true}]\n"
+
+
 def config(web: WebProcess, document: str, *options: str) -> str:
     result = subprocess.run(
         [sys.executable, "manage.py", "config", "apply", "-", *options],
@@ -65,7 +68,7 @@ def config(web: WebProcess, document: str, *options: str) -> str:
 def route_document(provider: FakeProvider, model: str) -> str:
     return (
         f"providers:\n- {{name: second, dialect: anthropic, address: '{provider.url}/v1/', "
-        "credentials: [{name: main, secret: second-key-0123456789}]}\n"
+        "keyless: true}\n"
         f"routes:\n- {{match: 'claude-opus-*', provider: second, model: {model}}}\n"
     )
 
@@ -98,7 +101,7 @@ def test_a_route_changes_under_traffic_without_a_failed_request(
     seen = second_provider.requests[-1]
     assert seen.body == BODY.replace(b"claude-opus-4-5", b"claude-haiku-4-5")
     assert seen.header("content-length") == b"%d" % len(seen.body)
-    assert seen.header("x-api-key") == b"second-key-0123456789"
+    assert seen.header("x-api-key") is None
     assert seen.target == b"/v1/messages"
 
 
@@ -135,7 +138,9 @@ def test_a_route_to_the_other_api_is_501(own_web: WebProcess, provider: FakeProv
 def test_the_first_api_key_closes_an_open_gateway_and_the_last_opens_it(
     own_web: WebProcess, provider: FakeProvider
 ) -> None:
-    output = config(own_web, "teams: [{name: search}]\napi_keys:\n- {name: ada, team: search, generate: true}\n")
+    output = config(
+        own_web, KEYLESS + "teams: [{name: search}]\napi_keys:\n- {name: ada, team: search, generate: true}\n"
+    )
     key = output.partition("shown this once: ")[2].strip().encode()
     until(lambda: ask(own_web, "POST", "/v1/messages", HEADERS, BODY).status == 401, 2, "the closing")
     assert ask(own_web, "POST", "/v1/messages?team=1", [(b"x-api-key", key)], BODY).status == 200
@@ -192,7 +197,7 @@ def test_an_unreachable_provider_is_502_with_provider_phase_and_seconds(own_web:
     port = free_port()
     config(
         own_web,
-        f"providers:\n- {{name: gone, dialect: anthropic, address: 'http://127.0.0.1:{port}'}}\n"
+        f"providers:\n- {{name: gone, dialect: anthropic, address: 'http://127.0.0.1:{port}', keyless: true}}\n"
         "routes:\n- {match: to-nowhere, provider: gone}\n",
     )
 

@@ -48,11 +48,17 @@ def foreign_web(
     provider_thread: FakeProvider,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[WebProcess]:
-    """Every Claude model leads to an engine that speaks Chat Completions, every GPT to one that speaks Messages."""
-    web = WebProcess(tmp_path_factory.mktemp("foreign"), session_database_url, **upstreams)
+    """Every Claude model leads to an engine that speaks Chat Completions, every GPT to one that speaks Messages.
+
+    Keyed, for a gateway that is open spends no credential of its own."""
+    directory = tmp_path_factory.mktemp("foreign")
+    keys = directory / "keys"
+    keys.write_text("anthropic=sk-ant-the-callers-own\nopenai=sk-proj-own\n")
+    environment = upstreams | {"TURNLOG_ACCESS_KEYS_FILE": str(keys)}
+    web = WebProcess(directory, session_database_url, **environment)
     document = DOCUMENT.format(url=provider_thread.url, engine=ENGINE_KEY, claude=CLAUDE_KEY)
     config(web, "apply", "-", document=document)
-    with running_web(web.directory, session_database_url, **upstreams) as process:
+    with running_web(web.directory, session_database_url, **environment) as process:
         yield process
     config(web, "apply", "-", "--prune", "--yes", document="providers: []\nroutes: []\n")
 

@@ -1,0 +1,212 @@
+"""What is decided of a request before its provider is contacted: access, then where it leads. Raises Refusal.
+
+The order is that of what it costs: access by the headers, the body, the model, the route, the credentials. Limits and
+budgets belong between access and route, header rules between route and attempts.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from gateway.api.demoting import DEMOTED
+from gateway.api.errands import errand_of, errand_target, errand_treatment
+from gateway.api.facts import NO_ENVELOPE, Facts
+from gateway.api.keeping import continue_conversation
+from gateway.api.model_names import find_plan
+from gateway.api.own_ways import own_way
+from gateway.api.plain_body import needed, plain_body
+from gateway.api.refusals import Refusal, check_room, read_or_refuse, unavailable
+from gateway.api.translating import PATHS
+from gateway.dialects.demotion import demote
+from gateway.dialects.failures import ErrorKind
+from gateway.dialects.request_facts import Envelope, read_envelope
+from gateway.dialects.request_marks import read_marks
+from gateway.policy.access import Admitted, Denied, Presented, admit, check_model, treat_credentials
+from gateway.policy.routing import NO_SCENARIOS, Plan, Question, Target
+from gateway.policy.signing import SIGNATURE, check_signature
+from gateway.policy.snapshot import Snapshot
+from gateway.policy.strategies import Scenario
+
+if TYPE_CHECKING:
+    from gateway.api.request import GatewayRequest
+
+BY_BODY = frozenset({Scenario.WEB_SEARCH, Scenario.IMAGE, Scenario.SUBAGENT})
+AGENT_HEADERS = (b"x-claude-code-agent-id", b"x-openai-subagent")
+
+log = structlog.get_logger(__name__)
+
+
+async def decide(request: GatewayRequest, facts: Facts) -> None:
+    """Fill in the facts; raises Refusal."""
+    snapshot = request.runtime.configuration.current
+    if snapshot is None:
+        raise unavailable("The gateway is starting and has not read its configuration yet. Try again.", 1)
+    if snapshot is not request.runtime.obeyed:
+        request.runtime.obey(snapshot)
+    facts.errand = errand_of(request, facts.presented)
+    if facts.errand is None:
+        facts.admitted = check_access(request, facts.presented, snapshot)
+    check_room(request)
+    facts.body = await read_or_refuse(request)
+    facts.body_bytes = len(facts.body)
+    if facts.errand is not None:
+        facts.plan = Plan((errand_target(request, facts.errand, snapshot),), reason="an errand of Turnlog's own")
+        facts.treatments.append(errand_treatment(facts.errand, facts.presented, facts.plan.targets[0].provider))
+        return
+    check_signed(request, facts)
+    facts.plain = await plain_body(request, facts.body)
+    facts.envelope = envelope_of(request, facts.plain)
+    refuse_if(check_model(facts.caller, facts.envelope.model))
+    question = question_of(request, facts, snapshot)
+    facts.plan = find_plan(snapshot, request.runtime.discovery.catalogue, question, request.runtime.fleet.figures)
+    if not facts.plan.targets:
+        raise no_target(request, facts, facts.plan)
+    own = own_way(request, facts.plan, facts.plain)
+    if own is not None:
+        facts.handling, facts.own = own
+        return
+    facts.plan = treat(snapshot, facts, facts.plan)
+    await prepare(request, facts)
+    if facts.is_debugged:
+        tell(request, facts)
+
+
+async def prepare(request: GatewayRequest, facts: Facts) -> None:
+    """What the targets have in common: the conversation that is continued, the demotion."""
+    plan = facts.plan
+    if any(target.speaks is not None for target in plan.targets):
+        needful = needed(request, facts.plain)
+        facts.continued, facts.keeping = await continue_conversation(request, facts, needful)
+    route = plan.route
+    if route is not None and route.demote:
+        note_demotion(request, facts)
+
+
+def note_demotion(request: GatewayRequest, facts: Facts) -> None:
+    """A whole answer is asked for as a stream: of a relay by bytes that are replaced, of a translation by its words."""
+    if facts.plan.targets[0].speaks is not None:
+        facts.handling = facts.handling if facts.envelope.stream else DEMOTED
+    elif facts.plain and request.path == PATHS.get(request.dialect):
+        demoted = demote(request.dialect, facts.plain)
+        if demoted is not None:
+            facts.handling, facts.demotion = DEMOTED, demoted[1]
+
+
+def check_access(request: GatewayRequest, presented: Presented, snapshot: Snapshot) -> Admitted:
+    admitted = admit(
+        snapshot, presented, request.runtime.access_pepper, time.time(), request.client_address, request.dialect
+    )
+    if isinstance(admitted, Denied):
+        raise Refusal(admitted.kind, admitted.message)
+    return admitted
+
+
+def refuse_if(denied: Denied | None) -> None:
+    if denied is not None:
+        raise Refusal(denied.kind, denied.message)
+
+
+def check_signed(request: GatewayRequest, facts: Facts) -> None:
+    """A key with a signing secret opens for signed requests only, each of them once."""
+    caller = facts.caller
+    if caller is None or caller.signing_secret is None:
+        return
+    value = request.header(SIGNATURE) or b""
+    whole_target = request.sent_target
+    now = time.time()
+    problem = check_signature(caller.signing_secret, value, request.method, whole_target, facts.body, now)
+    if problem is None and not request.runtime.signatures.is_new(value, now):
+        problem = "it was used before"
+    if problem is not None:
+        raise Refusal(
+            ErrorKind.AUTHENTICATION,
+            f"The key {caller.name} opens for signed requests only, and the signature does not do: {problem}. "
+            "docs/configuration.md shows how x-turnlog-signature is made.",
+        )
+
+
+def envelope_of(request: GatewayRequest, plain: bytes | None) -> Envelope:
+    """What the body says of model and streaming; nothing when it cannot be decoded, is a form or empty."""
+    return read_envelope(plain) if plain and is_json(request) else NO_ENVELOPE
+
+
+def is_json(request: GatewayRequest) -> bool:
+    content_type = request.header(b"content-type")
+    return content_type is None or b"json" in content_type.lower()
+
+
+def question_of(request: GatewayRequest, facts: Facts, snapshot: Snapshot) -> Question:
+    scenarios = scenarios_of(request, facts, snapshot) if snapshot.scenarios else NO_SCENARIOS
+    return Question(
+        request.dialect,
+        facts.envelope.model,
+        facts.caller,
+        request.label,
+        request.pairs,
+        facts.body_bytes,
+        scenarios,
+    )
+
+
+def scenarios_of(request: GatewayRequest, facts: Facts, snapshot: Snapshot) -> frozenset[Scenario]:
+    """Those of the ones routes ask for that the request belongs to."""
+    found = {Scenario.THINK} if facts.envelope.has_thinking else set()
+    if any(request.header(name) for name in AGENT_HEADERS):
+        found.add(Scenario.SUBAGENT)
+    if snapshot.scenarios & BY_BODY and facts.plain and is_json(request):
+        marks = read_marks(facts.plain)
+        found |= {Scenario.WEB_SEARCH} if marks.offers_web_search else set()
+        found |= {Scenario.IMAGE} if marks.ends_with_image else set()
+        found |= {Scenario.SUBAGENT} if marks.is_tagged_subagent else set()
+    return frozenset(found)
+
+
+def treat(snapshot: Snapshot, facts: Facts, plan: Plan) -> Plan:
+    """The plan without the targets that have no credential to see; a Refusal when none is left."""
+    assert facts.admitted is not None
+    kept: list[Target] = []
+    denied: Denied | None = None
+    crossing = replace(facts.admitted, own_passes=False)
+    for target in plan.targets:
+        # A caller's credential never crosses dialects, whoever it was issued by.
+        admitted = facts.admitted if target.speaks is None else crossing
+        treatment = treat_credentials(snapshot, admitted, facts.presented, target.provider)
+        if isinstance(treatment, Denied):
+            denied = denied or treatment
+        else:
+            kept.append(target)
+            facts.treatments.append(treatment)
+    if denied is not None and not kept:
+        raise Refusal(denied.kind, denied.message)
+    return plan if denied is None else plan.only(tuple(kept))
+
+
+def no_target(request: GatewayRequest, facts: Facts, plan: Plan) -> Refusal:
+    model = facts.envelope.model
+    provider = plan.untranslatable
+    if provider is not None:
+        return Refusal(
+            ErrorKind.NOT_SUPPORTED,
+            f"The route of the model {model} leads to the provider {provider.name}, which speaks the "
+            f"{provider.dialect.value} API; this request speaks {request.dialect.value}, and translating "
+            "between them is not supported yet. Ask for another model, or call that provider's API.",
+        )
+    reasons = "; ".join(plan.left_out)
+    return Refusal(ErrorKind.PERMISSION, f"No provider may take this request for {model}: {reasons}.")
+
+
+def tell(request: GatewayRequest, facts: Facts) -> None:
+    plan = facts.plan
+    log.info(
+        "decided",
+        request_id=request.id_text,
+        key=facts.caller.name if facts.caller else None,
+        model=facts.envelope.model,
+        reason=plan.reason,
+        targets=[f"{target.provider.name}/{target.model or '(as asked)'}" for target in plan.targets],
+        left_out=list(plan.left_out),
+    )
