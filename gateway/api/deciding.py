@@ -28,8 +28,9 @@ from gateway.dialects.request_marks import read_marks
 from gateway.policy.access import Admitted, Denied, Presented, admit, check_model, treat_credentials
 from gateway.policy.routing import NO_SCENARIOS, Plan, Question, Target
 from gateway.policy.signing import SIGNATURE, check_signature
-from gateway.policy.snapshot import Snapshot
+from gateway.policy.snapshot import Snapshot, ValidationBounds
 from gateway.policy.strategies import Scenario
+from gateway.policy.validation import find_invalid
 
 if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
@@ -61,6 +62,8 @@ async def decide(request: GatewayRequest, facts: Facts) -> None:
     facts.plain = await plain_body(request, facts.body)
     facts.envelope = envelope_of(request, facts.plain)
     refuse_if(check_model(facts.caller, facts.envelope.model))
+    if snapshot.validation is not None:
+        check_bounds(request, facts, snapshot.validation)
     question = question_of(request, facts, snapshot)
     facts.plan = find_plan(snapshot, request.runtime.discovery.catalogue, question, request.runtime.fleet.figures)
     if not facts.plan.targets:
@@ -108,6 +111,12 @@ def check_access(request: GatewayRequest, presented: Presented, snapshot: Snapsh
 def refuse_if(denied: Denied | None) -> None:
     if denied is not None:
         raise Refusal(denied.kind, denied.message)
+
+
+def check_bounds(request: GatewayRequest, facts: Facts, bounds: ValidationBounds) -> None:
+    invalid = find_invalid(request.dialect, request.path, facts.plain, bounds) if facts.plain else None
+    if invalid is not None:
+        raise Refusal(invalid.kind, f"{invalid.code}: {invalid.message}")
 
 
 def check_signed(request: GatewayRequest, facts: Facts) -> None:

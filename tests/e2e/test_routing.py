@@ -236,22 +236,25 @@ def test_a_retry_is_made_where_the_provider_allows_it(routed: WebProcess, provid
 
 
 def test_a_place_is_waited_for_and_a_full_queue_refuses(routed: WebProcess, provider: FakeProvider) -> None:
-    answers: list[int] = []
+    answers: dict[str, int] = {}
 
     def one(mark: str, extra: Pairs) -> None:
-        answers.append(say(routed, "single", mark, extra=extra, stream=True).status)
+        answers[mark] = say(routed, "single", mark, extra=extra, stream=True).status
 
-    held = threading.Thread(target=one, args=("held", [(b"x-scenario", b"slow;ms=150")]))
+    held = threading.Thread(target=one, args=("held", [(b"x-scenario", b"slow;ms=400")]))
     held.start()
     until(lambda: len(provider.requests) == 1, 5, "the one that has the place")
-    waiting = threading.Thread(target=one, args=("waiting", []))
-    waiting.start()
-    until(lambda: say(routed, "single", "full", stream=True).status == 529, 1, "a full queue")
-    assert len(provider.requests) == 1
-    held.join(20)
-    waiting.join(20)
-    assert answers == [200, 200]
-    assert find(routed, "mark=full").end.outcome == "denied"
+    others = [threading.Thread(target=one, args=(f"other-{number}", [])) for number in range(3)]
+    for thread in others:
+        thread.start()
+    for thread in [held, *others]:
+        thread.join(30)
+    assert answers.pop("held") == 200
+    assert sorted(answers.values()) == [200, 529, 529]
+    refused = next(mark for mark, status in answers.items() if status == 529)
+    end = find(routed, f"mark={refused}").end
+    assert end.outcome == "denied"
+    assert "the queue is full" in (end.error or "")
 
 
 def test_scenarios_and_names_in_the_path_decide(
