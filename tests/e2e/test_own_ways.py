@@ -19,7 +19,7 @@ HEADERS: Pairs = [(b"x-api-key", b"sk-ant-mine"), (b"content-type", b"applicatio
 BEARER: Pairs = [(b"authorization", b"Bearer sk-proj-mine"), (b"content-type", b"application/json")]
 DOCUMENT = """
 providers:
-  - {{name: engine, dialect: openai, address: {url}, profile: chutes}}
+  - {{name: engine, dialect: openai, address: {url}, profile: chutes, keyless: true}}
 routes:
   - {{match: "claude-haiku-*", provider: engine, demote: true, position: 1}}
   - {{match: "claude-*", provider: anthropic, demote: true, shortcuts: [quota, title]}}
