@@ -28,7 +28,7 @@ REQUEST, ASKED = ("--part", "request"), ("--part", "request", "--sent")
 CHAT_PATH = "/v1/chat/completions"
 ABROAD = """
 providers:
-  - {{name: engine, dialect: openai, address: {url}, profile: vllm, credentials: [{{name: main, secret: engine-key}}]}}
+  - {{name: engine, dialect: openai, address: {url}, profile: vllm, keyless: true}}
 routes:
   - {{match: "claude-*", provider: engine}}
 """

@@ -26,7 +26,7 @@ LOCAL = [
 ]
 DOCUMENT = """
 providers:
-  - {{name: local, dialect: openai, address: "{url}"}}
+  - {{name: local, dialect: openai, address: "{url}", keyless: true}}
 routes:
   - {{match: fast, provider: local, model: kimi-k2.5}}
   - {{match: "claude-3*", provider: anthropic}}
