@@ -41,6 +41,7 @@ FROM gateway_capability WHERE client = %(client)s AND dialect = %(dialect)s AND 
 LATEST = ("last", "forwarded", "accepted", "refused")
 Key = tuple[str, str, str, str, str]
 Row = dict[str, Any]
+Saying = tuple[Any, ...]
 
 log = structlog.get_logger(__name__)
 
@@ -66,8 +67,19 @@ class Sightings:
     status: int | None = None
     error: str = ""
 
+    @property
+    def minute(self) -> datetime.datetime:
+        return self.seen.replace(second=0, microsecond=0)
+
+    def saying(self) -> Saying:
+        """What tells it from other turns, as far as the book is concerned: most of a minute's turns say the same."""
+        return (
+            self.client, self.client_version, self.dialect, self.minute, self.uses, self.forwarded, self.status,
+            self.error,
+        )  # fmt: skip
+
     def rows(self) -> Iterable[Row]:
-        minute = self.seen.replace(second=0, microsecond=0)
+        minute = self.minute
         for use in sorted(self.uses):
             refused = self.status in REFUSALS and names(self.error, use.name)
             yield {
@@ -99,17 +111,21 @@ class CapabilityLedger:
         self._written: dict[Key, Row] = {}
         self._pending: dict[Key, Row] = {}
         self._new: list[Row] = []
+        self._said: set[Saying] = set()
+        self._saying: set[Saying] = set()
 
     def write(self, turns: Sequence[Sightings]) -> None:
         """Raises psycopg.Error."""
         self._pending, self._new = {}, []
         due: dict[Key, Row] = {}
-        for row in (row for turn in turns for row in turn.rows()):
+        said = {turn.saying(): turn for turn in turns if turn.saying() not in self._said}
+        for row in (row for turn in said.values() for row in turn.rows()):
             key = (row["client"], row["client_version"], row["dialect"], row["kind"], row["name"])
             known = self._pending.get(key) or self._written.get(key)
             if known is None or says_more(row, known):
                 self._pending[key] = row if known is None else both(row, known)
                 due[key] = self._pending[key]
+        self._saying = set(said)
         # In one order everywhere, so that two loaders wait for each other at most, and never in a circle.
         with psycopg.Cursor(self._connection) as cursor:
             for _, row in sorted(due.items(), key=lambda item: item[0]):
@@ -122,10 +138,13 @@ class CapabilityLedger:
         if len(self._written) > MOST_REMEMBERED:
             self._written.clear()
         self._written |= self._pending
+        if len(self._said) > MOST_REMEMBERED:
+            self._said.clear()
+        self._said |= self._saying
         for row in self._new:
             told = {name: row[name] for name in ("kind", "name", "client", "client_version", "dialect")}
             log.warning("a client uses something new", **told)
-        self._pending, self._new = {}, []
+        self._pending, self._new, self._saying = {}, [], set()
 
 
 def is_new(cursor: psycopg.Cursor[Any], row: Row) -> bool:
