@@ -29,23 +29,24 @@ from proxy_project.embedded.postgres import EmbeddedPostgres
 
 MONTHS = (date(2026, 8, 1), date(2026, 9, 1), date(2026, 10, 1))
 RARE, SELDOM = "zyzzogeton", "quokka"
-SELDOM_EVERY = 5_000
+SELDOM_EVERY = 500
 TEAMS = ("", "red", "blue", "green")
 INDEXES = ("searchtext_words", "searchtext_trigrams")
 ASKED = 15
+COPIES = 9
 
 QUESTIONS = {
     "a word in most turns": "return",
     "a word in a fiftieth": None,
-    "a word in 200 turns": SELDOM,
-    "a word in one turn": RARE,
+    "a word in 2 of 1 000 turns": SELDOM,
+    "a word in ten turns": RARE,
     "a word in no turn": "nowhereatall",
     "two frequent words": "return self",
     "a frequent and a seldom word": f"return {SELDOM}",
     "a prefix": "quok*",
-    "a piece in 200 turns": '"uokka hop"',
+    "a piece in 2 of 1 000 turns": '"uokka hop"',
     "a piece in many turns": '"eturn sel"',
-    "a piece in one turn": '"zyzzogeto"',
+    "a piece in ten turns": '"zyzzogeto"',
     "a word, narrowed by model": "return model:claude-haiku-5-5",
     "a word, narrowed by key": "return key:key-7",
     "a word and a rare field": "return status:529",
@@ -56,7 +57,7 @@ QUESTIONS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=1_000_000, help="how many (1000000)")
+    parser.add_argument("--turns", type=int, default=1_000_000, help="how many, in tens (1000000)")
     parser.add_argument("--words", type=int, default=60, help="words of each turn's text (60)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="turnlog-bench-") as name:
@@ -114,6 +115,7 @@ def fill(turns: int, length: int, frequencies: Counter[str]) -> int:
         definitions = [row[0] for row in cursor.fetchall()]
         cursor.execute("".join(f"DROP INDEX {name};" for name in INDEXES))
     text_bytes = done = 0
+    turns //= 1 + COPIES
     for batch in batches(made(turns, length, frequencies), 20_000):
         for table in batch[0]:
             copy_rows(raw, table, [rows[table] for rows in batch])
@@ -121,10 +123,36 @@ def fill(turns: int, length: int, frequencies: Counter[str]) -> int:
         done += len(batch)
         tell(f"{done} turns")
     with connection.cursor() as cursor:
+        for copy in range(1, 1 + COPIES):
+            copy_all(cursor, copy)
+            tell(f"{done * (1 + copy)} turns")
         for definition in definitions:
             cursor.execute(definition)
         cursor.execute("VACUUM ANALYZE")
-    return text_bytes
+    return text_bytes * (1 + COPIES)
+
+
+def copy_all(cursor: Any, copy: int) -> None:
+    """Every turn once more, at the same time with another id: making a text takes longer than storing it."""
+    from gateway.history.writer import COLUMNS
+
+    changed = {
+        "id": f"overlay(id::text placing '{0x8000 + copy:04x}' from 20 for 4)::uuid",
+        "exchange_id": f"overlay(exchange_id::text placing '{0x8000 + copy:04x}' from 20 for 4)::uuid",
+        "digest": f"substring(sha256(digest || '\\x{copy:02x}'::bytea) FROM 1 FOR 20)",
+    }
+    origin = {
+        "gateway_requestlog": "substring(id::text FROM 20 FOR 4) = '8000'",
+        "gateway_responselog": "substring(id::text FROM 20 FOR 4) = '8000'",
+        "gateway_searchtext": "substring(exchange_id::text FROM 20 FOR 4) = '8000'",
+        "gateway_blob": "epoch = 0",
+    }
+    for table, where in origin.items():
+        names = [name for name, _ in (COLUMNS.get(table) or TREE_COLUMNS[table])]
+        picked = [changed.get(name, "1" if name == "epoch" else name) for name in names]
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(picked)} FROM {table} WHERE {where}"
+        )
 
 
 def batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

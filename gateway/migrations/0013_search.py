@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('trigrams', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), help_text='hashed; of an encrypted history keyed', size=None)),
             ],
             options={
-                'indexes': [django.contrib.postgres.indexes.GinIndex(fields=['words'], name='searchtext_words'), django.contrib.postgres.indexes.GinIndex(fields=['trigrams'], name='searchtext_trigrams'), models.Index(fields=['-exchange_id'], name='searchtext_newest'), models.Index(fields=['scope', '-exchange_id'], name='searchtext_newest_of_scope')],
+                'indexes': [django.contrib.postgres.indexes.GinIndex(fields=['words'], gin_pending_list_limit=512, name='searchtext_words'), django.contrib.postgres.indexes.GinIndex(fields=['trigrams'], gin_pending_list_limit=512, name='searchtext_trigrams'), models.Index(fields=['-exchange_id'], name='searchtext_newest'), models.Index(fields=['scope', '-exchange_id'], name='searchtext_newest_of_scope')],
             },
         ),
     ]

@@ -21,7 +21,7 @@ from gateway.dialects.names import Dialect
 from gateway.history.conversation.attempts import ReadPart
 from gateway.history.conversation.calls import Breakpoint, Call
 from gateway.history.conversation.names import first_difference
-from gateway.history.conversation.prefixes import Prefixes
+from gateway.history.conversation.prefixes import Prefixes, common_length
 from gateway.history.conversation.turns import Mark, Turn
 
 LIFETIMES: Final = {
@@ -140,11 +140,15 @@ class CacheReader:
     """Reads the calls of one session; `calls` are all of them, because each may have renewed what another wrote."""
 
     def __init__(self, calls: Sequence[Call], read: ReadPart, price_of: PriceOf) -> None:
-        self._calls = calls
         self._read = read
         self._price_of = price_of
         prefixes = Prefixes()
         self._prefixes = {call.id: prefixes.numbers(call.parts) for call in calls}
+        marked = {self._prefixes[call.id][point.position] for call in calls for point in breakpoints_of(call)}
+        self._touches: dict[int, list[Call]] = {number: [] for number in marked}
+        for call in sorted(filter(left_in_cache, calls), key=lambda call: call.started_at):
+            for number in marked.intersection(self._prefixes[call.id]):
+                self._touches[number].append(call)
 
     def reading(self, call: Call, before: Call | None, *, compacted: bool = False) -> CacheReading:
         actual = call.cache_read_tokens
@@ -210,8 +214,7 @@ class CacheReader:
         return [(Cause.PROMPT, f"{difference}")]
 
     def _equal_parts(self, before: Call, call: Call) -> int:
-        pairs = zip(self._prefixes[before.id], self._prefixes[call.id], strict=False)
-        return sum(a == b for a, b in pairs)
+        return common_length(self._prefixes[before.id], self._prefixes[call.id])
 
     def _expiry(self, before: Call, call: Call) -> Reasons:
         points = breakpoints_of(before)
@@ -226,17 +229,11 @@ class CacheReader:
     def _last_touch(self, point: Breakpoint, before: Call, call: Call) -> datetime.datetime:
         """When this prefix was last written or read before the call, by anyone of the session."""
         wanted = self._prefixes[before.id][point.position]
-        touched = [
-            read_at(other)
-            for other in self._calls
-            if other.started_at < call.started_at
-            and left_in_cache(other)
-            and len(prefix := self._prefixes[other.id]) > point.position
-            and prefix[point.position] == wanted
-            and model_of(other) == model_of(before)
-            and not other_organization(other, before)
-        ]
-        return max(touched, default=read_at(before))
+        for other in reversed(self._touches.get(wanted, ())):
+            same = model_of(other) == model_of(before) and not other_organization(other, before)
+            if same and other.started_at < call.started_at:
+                return max(read_at(other), read_at(before))
+        return read_at(before)
 
 
 def minimum(call: Call) -> int:

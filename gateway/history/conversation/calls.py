@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Final
 
 from gateway.dialects.names import Outcome
@@ -36,7 +37,7 @@ class Breakpoint:
     ttl: str = "5m"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call:
     """A request to a model and what came of it. None: unknown."""
 
@@ -96,11 +97,11 @@ class Call:
         began = self.status_code == 200 and self.stop_reason is None
         return began and self.outcome in (Outcome.COMPLETED, Outcome.UPSTREAM_ABORTED, Outcome.UPSTREAM_STALLED)
 
-    @property
+    @cached_property
     def messages(self) -> list[Part]:
         return [part for part in self.parts if part.kind is PartKind.MESSAGE]
 
-    @property
+    @cached_property
     def spoken(self) -> list[Part]:
         """The messages without the system's and developer's among them: a client writes those anew as it likes."""
         return [part for part in self.messages if part.role not in ("system", "developer")]

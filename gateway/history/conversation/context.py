@@ -228,11 +228,11 @@ def idle_tools(loaded: Loaded, called: set[str], price_of: PriceOf) -> list[Idle
     """Tools that were offered and never called, the dearest first."""
     sums: dict[str, list[tuple[int, int | None, Decimal | None]]] = {}
     for call in calls_of(loaded.turns):
-        total = prompt_tokens(call)
-        shares = scaled([part.size for part in call.parts], total)
+        total, whole = prompt_tokens(call), sum(part.size for part in call.parts)
         rate = mean_price(call, price_of)
-        for part, tokens in zip(call.parts, shares, strict=True):
+        for part in call.parts:
             if part.kind is PartKind.TOOL and (name := tool_name(loaded.reader.read(part))) not in called:
+                tokens = None if total is None or not whole else round(part.size * total / whole)
                 cost = None if tokens is None or rate is None else tokens * rate
                 sums.setdefault(name, []).append((part.size, tokens, cost))
     idle = [idle_tool(name, offers) for name, offers in sums.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gateway.history.conversation.calls import Part
 
@@ -20,3 +20,15 @@ class Prefixes:
             last = self._numbers.setdefault((last, part.digest), len(self._numbers) + 1)
             numbers.append(last)
         return numbers
+
+
+def common_length(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many beginnings two prompts have in common. Where they differ once, they differ from there on."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[middle - 1] == other[middle - 1]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

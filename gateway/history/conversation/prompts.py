@@ -90,8 +90,9 @@ class PromptReader:
         bodies = fetch(BODIES, [[id for id, _, _ in leaves]])
         skeletons = self._skeletons((month, scope), {bytes(row[1]) for row in bodies})
         stored = {row[0]: (skeletons.get(bytes(row[1])), bytes(row[2])) for row in bodies}
+        paths: dict[bytes, list[Part]] = {}
         for id, prefix_leaf, messages_leaf in leaves:
-            parts = [*path_to(nodes, prefix_leaf), *path_to(nodes, messages_leaf)]
+            parts = [*path_to(nodes, prefix_leaf, paths), *path_to(nodes, messages_leaf, paths)]
             skeleton, marks = stored.get(id, (None, b""))
             if parts and skeleton is not None:
                 self._prompts[id] = Prompt(parts, breakpoints(parts, skeleton, marks), skeleton.settings)
@@ -146,17 +147,21 @@ class PromptReader:
         return {digest: read_skeleton(data) for digest, data in self.read_blobs(place, digests).items()}
 
 
-def path_to(nodes: Mapping[bytes, _Node], leaf: Any) -> list[Part]:
-    """From the root to the leaf; empty when a node of it is missing."""
+def path_to(nodes: Mapping[bytes, _Node], leaf: Any, paths: dict[bytes, list[Part]]) -> list[Part]:
+    """From the root to the leaf; empty when a node of it is missing. `paths` are those found before, by their leaves:
+    a turn's path goes on from the one before it."""
     parts: list[Part] = []
-    at = None if leaf is None else bytes(leaf)
-    while at is not None:
+    first = at = None if leaf is None else bytes(leaf)
+    while at is not None and at not in paths:
         node = nodes.get(at)
         if node is None:
             return []
         parts.append(node.part)
         at = node.parent
-    return parts[::-1]
+    found = paths.get(at, []) + parts[::-1] if at is not None else parts[::-1]
+    if first is not None:
+        paths[first] = found
+    return found
 
 
 def breakpoints(parts: Sequence[Part], skeleton: _Skeleton, packed: bytes) -> list[Breakpoint]:

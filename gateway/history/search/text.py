@@ -1,8 +1,9 @@
 """What is searched of a part: its text, its words, and the trigrams by which any piece of text is found.
 
 Words are runs of letters and digits in lower case. Trigrams are taken of the text in lower case with every run of
-anything else but letters and digits as one space, and hashed to 16 bits: that halves what they take, and what a wrong
-candidate costs is one look at its text, which every candidate of a substring gets anyway.
+anything else but letters and digits as one space, and hashed to 14 bits: that halves what they take and keeps the index
+of a small history small, and what a wrong candidate costs is one look at its text, which every candidate of a substring
+gets anyway.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ MOST_WORDS: Final = 8_000
 SHORTEST_PIECE: Final = 3
 LONGEST_PATH: Final = 200
 NESTING: Final = 12
+_BITS: Final = (1 << 14) - 1
 
 _WORD: Final = re.compile(rf"(?<![^\W_])[^\W_]{{{SHORTEST_WORD},{LONGEST_WORD}}}(?![^\W_])")
 _FOLD: Final = re.compile(rb"[^a-z0-9\x80-\xff]++")
@@ -70,16 +72,16 @@ def folded(text: str) -> bytes:
 
 
 def trigrams_of(text: str, key: bytes = b"") -> list[int]:
-    """Sorted 16-bit numbers, each once; with a key nobody without it can tell which text they stand for."""
+    """Sorted 14-bit numbers, each once; with a key nobody without it can tell which text they stand for."""
     data = folded(text)
     found = set(zip(data, data[1:], data[2:], strict=False))
     if key:
         return sorted({_keyed(bytes(gram), key) for gram in found})
-    return sorted({((x * 0x9E37 + y * 0x79B9 + z * 0x1F35) & 0xFFFF) - 0x8000 for x, y, z in found})
+    return sorted({(x * 0x9E37 + y * 0x79B9 + z * 0x1F35) >> 2 & _BITS for x, y, z in found})
 
 
 def _keyed(gram: bytes, key: bytes) -> int:
-    return int.from_bytes(hashlib.blake2s(gram, key=key, digest_size=2).digest(), "big") - 0x8000
+    return int.from_bytes(hashlib.blake2s(gram, key=key, digest_size=2).digest(), "big") & _BITS
 
 
 def labels_of(value: Any) -> set[str]:
