@@ -20,7 +20,7 @@ from gateway.history.partitions import month_of, next_month
 from gateway.history.present import REQUEST_KEYS, RESPONSE_KEYS, list_row
 from gateway.history.search.index import blob_value
 from gateway.history.search.query import Query, read_query
-from gateway.history.search.secrecy import kept_labels, refuse_words, trigram_key
+from gateway.history.search.secrecy import kept_labels, refuse_words, search_keys
 from gateway.history.search.snippets import Snippet, snippet_of
 from gateway.history.search.text import role_in, text_of, tools_and_paths, trigrams_of
 from gateway.history.visibility import Sight
@@ -175,10 +175,9 @@ def candidates_of(
 
 def conditions(query: Query, scopes: list[int] | None, before: uuid.UUID | None) -> tuple[list[str], list[Any]]:
     """SQL, whose names are all written here, and its values."""
+    by_text, texts = text_conditions(query)
     asked: list[tuple[str, Any]] = [
         ("s.scope = ANY(%s)", scopes),
-        ("s.words @@ %s::tsquery", word_query(query)),
-        *(("s.trigrams @> %s::int2[]", trigrams_of(piece, trigram_key())) for piece in query.pieces),
         ("s.kind = ANY(%s)", query.kinds or None),
         ("s.exchange_id >= %s", query.since and id_at(query.since)),
         ("s.exchange_id < %s", query.until and id_at(query.until)),
@@ -190,12 +189,24 @@ def conditions(query: Query, scopes: list[int] | None, before: uuid.UUID | None)
         *((f"a.{column} = %s", value) for column, value in query.response.items()),
     ]
     given = [(where, value) for where, value in asked if value is not None]
-    return ["TRUE", *(where for where, _ in given)], [value for _, value in given]
+    return [by_text, *(where for where, _ in given)], [*texts, *(value for _, value in given)]
 
 
-def word_query(query: Query) -> str | None:
+def text_conditions(query: Query) -> tuple[str, list[Any]]:
+    """What the text must hold, by each of the keys it may be found by."""
+    wheres, values = [], []
+    for key in search_keys():
+        words = word_query(query, key)
+        asked: list[tuple[str, Any]] = [] if words is None else [("s.words @@ %s::tsquery", words)]
+        asked += [("s.trigrams @> %s::int2[]", trigrams_of(piece, key)) for piece in query.pieces]
+        wheres.append(" AND ".join(where for where, _ in asked))
+        values += [value for _, value in asked]
+    return f"(({') OR ('.join(wheres)}))", values
+
+
+def word_query(query: Query, key: bytes) -> str | None:
     """As PostgreSQL's tsquery; None when no word or label is asked for."""
-    labels = kept_labels([*query.labels, *(["failed"] if query.failed else [])])
+    labels = kept_labels([*query.labels, *(["failed"] if query.failed else [])], key)
     terms = [lexeme(word) for word in (*query.words, *labels)]
     terms += [f"{lexeme(prefix)}:*" for prefix in query.prefixes]
     terms += [f"!{lexeme(word)}" for word in query.excluded]

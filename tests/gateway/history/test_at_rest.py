@@ -127,3 +127,20 @@ def test_pieces_of_text_are_found_and_words_say_that_they_are_off(keys: Keys) ->
     index_batch()
     assert {hit.row["id"] for hit in search(f'"{SECRET}"', EVERYTHING).hits} & {str(id) for id in ids}
     assert search(SECRET, EVERYTHING).problems == [WORDS_ARE_OFF]
+
+
+def test_pieces_are_found_under_every_key_in_force_and_under_none(keys: Keys) -> None:
+    told = []
+    for ring in ((), (OLD,), (NEW, OLD)):
+        keys(*ring)
+        told.append({str(id) for id in talk()})
+        while index_batch():
+            pass
+
+    def seen() -> list[bool]:
+        hits = {hit.row["id"] for hit in search(f'"all about {SECRET}"', EVERYTHING).hits}
+        return [bool(hits & ids) for ids in told]
+
+    assert seen() == [True, True, True]
+    keys(NEW)
+    assert seen() == [True, False, True]

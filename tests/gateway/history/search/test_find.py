@@ -246,7 +246,7 @@ def test_what_an_erased_exchange_brought_first_is_found_at_another_once_looked_f
 def test_a_page_without_a_hit_leads_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = keep_said(*(Sample(said(f"ferret {n}"), [], at=START + timedelta(minutes=n)) for n in range(4)))
     monkeypatch.setattr(find, "LOOKED_AT", 2)
-    monkeypatch.setattr(find, "trigrams_of", lambda piece: [])
+    monkeypatch.setattr(find, "trigrams_of", lambda *given: [])
     nothing = search('"ferret 0" in:messages', EVERYTHING)
     assert (nothing.hits, nothing.counted_all, nothing.older) == ([], False, ids[2])
     assert found('"ferret 0" in:messages', before=nothing.older) == [ids[0]]
