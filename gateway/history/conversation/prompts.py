@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import re
 import uuid
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -170,8 +172,10 @@ def breakpoints(parts: Sequence[Part], skeleton: _Skeleton, packed: bytes) -> li
         marks = [mark for mark in read_marks(packed) if MARK in mark.text]
     except Damaged:
         return []
-    counts = [sum(part.kind == kind for part in parts) for kind in skeleton.kinds]
-    starts = [sum(part.kind < kind for part in parts) for kind in skeleton.kinds]
+    # Paths are in the order of the kinds.
+    starts = [bisect_left(parts, kind, key=attrgetter("kind")) for kind in skeleton.kinds]
+    ends = [bisect_right(parts, kind, key=attrgetter("kind")) for kind in skeleton.kinds]
+    counts = [end - start for start, end in zip(starts, ends, strict=True)]
     found = {place: lifetime(mark) for mark in marks if (place := in_path(mark.number, counts, starts)) is not None}
     return [Breakpoint(place, ttl) for place, ttl in sorted(found.items())]
 
