@@ -26,6 +26,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "follow the remote configuration": {
+        "task": "gateway.tasks.remote_configuration.fetch",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "make partitions ahead": {"task": "gateway.tasks.partitions.make_partitions_ahead", "schedule": HOUR},
 }
 
@@ -48,6 +53,7 @@ def configuration(environment: Environment) -> dict[str, Any]:
         "timezone": "UTC",
         "imports": [
             "gateway.tasks.partitions",
+            "gateway.tasks.remote_configuration",
             "gateway.tasks.retention",
             "gateway.tasks.costs",
             "gateway.tasks.rollups",

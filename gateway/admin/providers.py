@@ -124,7 +124,6 @@ class ProviderAdmin(VersionedAdmin):
             "Empty: as the environment says. There is no total timeout: an answer may take as long as it speaks.",
             ("connect_timeout", "header_timeout", "idle_timeout"),
             ("pool_size", "pool_idle_seconds", "pool_life_seconds"),
-            "http2",
             ("tls_minimum", "ca_file"),
             ("client_certificate_file", "client_key_file"),
             "proxies",

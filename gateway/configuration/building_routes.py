@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.configuration.tables import Row, Tables
+from gateway.configuration.target_prices import price_key
 from gateway.dialects.names import Dialect, Shortcut
 from gateway.policy.patterns import is_pattern
 from gateway.policy.snapshot import Conditions, RouteEntry, TargetEntry
@@ -25,9 +26,10 @@ def sort_routes(tables: Tables) -> Routes:
     names = {row["id"]: row["name"] for row in tables.providers}
     further: dict[int, list[TargetEntry]] = {}
     for row in tables.targets:
-        target = TargetEntry(names[row["provider_id"]], row["model"], row["weight"])
+        price = tables.prices.get(price_key(names[row["provider_id"]], row["model"]))
+        target = TargetEntry(names[row["provider_id"]], row["model"], row["weight"], price)
         further.setdefault(row["route_id"], []).append(target)
-    entries = [route_of(row, names, tuple(further.get(row["id"], ()))) for row in tables.routes]
+    entries = [route_of(row, names, tuple(further.get(row["id"], ())), tables.prices) for row in tables.routes]
     plain = [entry for entry in entries if entry.conditions is None]
     conditional = [entry for entry in entries if entry.conditions is not None]
     exact: dict[str, RouteEntry] = {}
@@ -43,7 +45,7 @@ def sort_routes(tables: Tables) -> Routes:
     )
 
 
-def route_of(row: Row, names: dict[int, str], targets: tuple[TargetEntry, ...]) -> RouteEntry:
+def route_of(row: Row, names: dict[int, str], targets: tuple[TargetEntry, ...], prices: dict[str, float]) -> RouteEntry:
     conditions = conditions_of(row)
     return RouteEntry(
         match=row["match"],
@@ -56,6 +58,7 @@ def route_of(row: Row, names: dict[int, str], targets: tuple[TargetEntry, ...]) 
         strategy=Strategy(row["strategy"]),
         targets=targets,
         weight=row["weight"],
+        price=prices.get(price_key(names[row["provider_id"]], row["model"])),
         fallback_on=frozenset(row["fallback_on"]),
     )
 

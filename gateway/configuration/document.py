@@ -213,7 +213,7 @@ def credentials(reader: Reader, node: yaml.Node) -> tuple[CredentialSpec, ...]:
 
 
 def targets(reader: Reader, node: yaml.Node) -> tuple[TargetSpec, ...]:
-    return reader.records(node, TARGET_FIELDS, TargetSpec, "target", "line")
+    return reader.records(node, TARGET_FIELDS, TargetSpec, "target", "")
 
 
 CREDENTIAL_FIELDS = {

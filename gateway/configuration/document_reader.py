@@ -67,12 +67,12 @@ class Reader:
         return build(line=node.start_mark.line + 1, columns=columns, **values)
 
     def records(self, node: yaml.Node, fields: Mapping[str, Field], build: Any, what: str, key: str) -> tuple[Any, ...]:
-        """The specifications of a list; no two may have the same `key`."""
+        """The specifications of a list; no two may have the same `key`, if one is named."""
         built = [(item, self.record(item, fields, build, what)) for item in self.items(node, f"the list of {what}s")]
         seen: set[str] = set()
         for item, spec in built:
-            name = getattr(spec, key, None)
-            if name in seen and spec is not None:
+            name = getattr(spec, key, None) if key else None
+            if key and name in seen and spec is not None:
                 self.complain(item, f"the {what} {name!r} stands there twice")
             seen.add(name or "")
         return tuple(spec for _, spec in built if spec is not None)

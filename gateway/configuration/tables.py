@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from django.db import models, transaction
 
+from gateway.configuration.target_prices import read_target_prices
 from gateway.models import (
     ApiKey,
     BreakerHold,
@@ -43,6 +44,8 @@ class Tables(msgspec.Struct):
     teams: list[Row]
     keys: list[Row]
     holds: list[Row]
+    prices: dict[str, float]
+    """Of a million tokens in and a million out, by provider and model, for the routes that ask for the cheapest."""
     form: int = FORM
 
 
@@ -55,6 +58,7 @@ def read_tables() -> Tables:
     with transaction.atomic():
         through = Provider.proxies.through._default_manager
         return Tables(
+            prices=read_target_prices(),
             version=stored_version(),
             settings=next(iter(rows_of(GatewaySettings.objects.all())), {}),
             providers=rows_of(Provider.objects.order_by("name")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 
-from gateway.models.validators import check_texts
+from gateway.models.validators import check_proxy_address, check_texts
 from gateway.policy.transport import ProxyChoice
 
 NAME_VALIDATOR = RegexValidator(
@@ -19,7 +19,9 @@ class OutboundProxy(models.Model):
     """A proxy through which providers are reached. Its password is kept encrypted and never shown."""
 
     name = models.CharField(max_length=64, unique=True, validators=[NAME_VALIDATOR])
-    address = models.CharField(max_length=500, help_text="http://, https:// or socks5://, host and port")
+    address = models.CharField(
+        max_length=500, validators=[check_proxy_address], help_text="http:// or socks5://, host and port"
+    )
     username = models.CharField(max_length=200, blank=True)
     ciphertext = models.BinaryField(editable=False, blank=True, default=b"", help_text="the password, encrypted")
     bypass = models.JSONField(
@@ -58,7 +60,6 @@ class ConnectionSettings(models.Model):
     pool_life_seconds = models.FloatField(
         null=True, blank=True, validators=ABOVE_ZERO, help_text="Age at which a connection is not used again"
     )
-    http2 = models.BooleanField(default=False, help_text="Speak HTTP/2 where the provider offers it")
     tls_minimum = models.CharField(max_length=4, blank=True, choices=TLS_VERSIONS)
     ca_file = models.CharField(
         max_length=500, blank=True, help_text="Authorities to trust instead of the system's: a PEM file on the host"

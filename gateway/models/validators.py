@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 
@@ -59,6 +60,12 @@ def check_extra_headers(value: Any) -> None:
     framing = NEVER_ADDED & {name.lower() for name in value}
     if framing:
         raise ValidationError(f"{', '.join(sorted(framing))} belongs to the framing of the request.")
+
+
+def check_proxy_address(value: str) -> None:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "socks5") or not parts.hostname or parts.username or parts.path.strip("/"):
+        raise ValidationError("A proxy is written as http://host:3128 or socks5://host:1080; its user stands apart.")
 
 
 def check_region_table(value: Any) -> None:

@@ -17,14 +17,20 @@ class ProxyChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProxyEntry:
-    """An outbound proxy. `address`: http, https or socks5, host and port. `bypass`: hosts that are called directly, a
-    leading dot standing for all below."""
+    """An outbound proxy. `address`: http or socks5, host and port. `bypass`: hosts that are called directly, a leading
+    dot standing for all below."""
 
     name: str
     address: str
     username: str = ""
     password: str = field(default="", repr=False)
     bypass: tuple[str, ...] = ()
+
+    def carries(self, host: str) -> bool:
+        host = host.lower()
+        return not any(
+            host == name.lstrip(".") or (name.startswith(".") and host.endswith(name)) for name in self.bypass
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,6 @@ class TransportSettings:
     pool_idle_seconds: float | None = None
     pool_life_seconds: float | None = None
     """Age at which a connection is not used again."""
-    http2: bool = False
     tls_minimum: str = ""
     ca_file: str = ""
     client_certificate_file: str = ""

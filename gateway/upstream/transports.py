@@ -9,6 +9,7 @@ from gateway.policy.transport import TransportSettings
 from gateway.upstream.client import httpx
 from gateway.upstream.dialling import default_tls
 from gateway.upstream.pool import IDLE_SECONDS
+from gateway.upstream.proxying import Proxies
 from gateway.upstream.wire import WireTransport
 
 TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -23,6 +24,7 @@ def build_transport(reach: Reach, settings: TransportSettings | None = None) -> 
         make_tls=lambda: tls_of(settings),
         life_seconds=settings.pool_life_seconds,
         size=settings.pool_size,
+        proxies=Proxies(settings.proxies, settings.proxy_choice) if settings.proxies else None,
     )
 
 

@@ -27,6 +27,7 @@ from gateway.upstream.connection import Connection
 from gateway.upstream.dialling import ANYWHERE, SHUTDOWN_SECONDS, default_tls, open_socket
 from gateway.upstream.failures import ConnectTimedOut, Unreachable, UnsendableRequest, UpstreamFailure, connect_reason
 from gateway.upstream.pool import IDLE_SECONDS, Pool
+from gateway.upstream.proxying import Proxies
 from gateway.upstream.stream import Head
 
 Origin = tuple[str, str, int]
@@ -57,11 +58,13 @@ class WireTransport(httpx.AsyncBaseTransport):
         make_tls: Callable[[], ssl.SSLContext] = default_tls,
         life_seconds: float | None = None,
         size: int | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         self._tls = tls
         self._make_tls = make_tls
         self._reach = reach
         self._pool = Pool(idle_seconds, life_seconds)
+        self._proxies = proxies
         self._places = asyncio.Semaphore(size) if size else None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -145,7 +148,10 @@ class WireTransport(httpx.AsyncBaseTransport):
 
     async def _connect(self, origin: Origin) -> Connection:
         scheme, host, port = origin
-        opened = await open_socket(host, port, self._reach)
+        if self._proxies is not None:
+            opened = await self._proxies.open_socket(host, port, self._reach)
+        else:
+            opened = await open_socket(host, port, self._reach)
         options: dict[str, Any] = {}
         if scheme == "https":
             if self._tls is None:

@@ -69,7 +69,6 @@ providers:
     pool_size: 50
     pool_idle_seconds: 30
     pool_life_seconds: 600
-    http2: true
     tls_minimum: "1.3"
     ca_file: /etc/ca.pem
     client_certificate_file: /etc/client.pem
@@ -174,7 +173,7 @@ def test_every_field_reaches_the_snapshot() -> None:
     assert transport is not None
     assert (transport.connect_timeout, transport.header_timeout, transport.idle_timeout) == (3, 120, 90.5)
     assert (transport.pool_size, transport.pool_idle_seconds, transport.pool_life_seconds) == (50, 30, 600)
-    assert (transport.http2, transport.tls_minimum, transport.ca_file) == (True, "1.3", "/etc/ca.pem")
+    assert (transport.tls_minimum, transport.ca_file) == ("1.3", "/etc/ca.pem")
     assert (transport.proxies[0].password, transport.proxies[0].bypass) == ("proxy-secret", (".internal",))
     breaker = mirror.breaker
     assert (breaker.mode, breaker.failures, breaker.error_share, breaker.volume) == (BreakerMode.ENFORCE, 3, 0.25, 10)
@@ -256,9 +255,10 @@ def test_the_disk_copy_gives_the_same_snapshot_and_holds_no_secret(tmp_path: Pat
         ("routes: [{match: a, provider: anthropic, weight: many}]", "weight: needs a whole number"),
         ("providers: [{name: anthropic, dialect: anthropic, extra_headers: {Host: a}}]", "framing"),
         ("providers: [{name: anthropic, dialect: anthropic, extra_headers: [a]}]", "needs a table of names and values"),
-        ("providers: [{name: anthropic, dialect: anthropic, http2: sometimes}]", "http2: needs true or false"),
+        ("providers: [{name: anthropic, dialect: anthropic, keyless: sometimes}]", "keyless: needs true or false"),
         ("providers: [{name: anthropic, dialect: anthropic, breaker_error_percent: 101}]", "less than or equal to 100"),
         ("providers: [{name: anthropic, dialect: anthropic, retry_on: connect}]", "retry_on: needs a list"),
+        ("proxies: [{name: a, address: 'https://proxy:1'}]", "http://host:3128 or socks5://host:1080"),
         ("proxies: [{name: a}]", "this proxy needs 'address'"),
         ("members: [{user: ada, role: king}]", "role: needs one of member, lead, ops, admin"),
     ],
@@ -279,3 +279,16 @@ def test_routes_may_share_a_match_when_their_names_differ() -> None:
     output = io.StringIO()
     call_command("config", "export", stdout=output)
     assert "name: big" in output.getvalue()
+
+
+def test_the_cheapest_target_is_known_by_the_price_table() -> None:
+    apply(
+        "routes: [{match: fast, provider: anthropic, model: claude-opus-4-5, strategy: cheapest, "
+        "targets: [{provider: anthropic, model: claude-haiku-4-5}, {provider: anthropic, model: nobody-knows}]}]"
+    )
+    route = build_snapshot({}).exact_routes["fast"]
+    dear, cheap, unknown = (target.price for target in route.all_targets)
+    assert dear is not None
+    assert cheap is not None
+    assert dear > cheap > 0
+    assert unknown is None
