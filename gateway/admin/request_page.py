@@ -10,7 +10,7 @@ from gateway.admin.request_facts import list_facts, neighbours, response_of
 from gateway.admin.request_raw import RawPart, decoded, describe_part, read_body
 from gateway.admin.timeline import Timeline, draw_timeline
 from gateway.history.itemised import cost_lines
-from gateway.history.present import TOKEN_KEYS, answered_in, message_of, time_spent_of
+from gateway.history.present import TOKEN_KEYS, answered_in, limits_of, message_of, time_spent_of
 from gateway.history.timings import unpack
 from gateway.history.transcript import TURNS_SHOWN, read_transcript
 from gateway.history.transcript.blocks import Transcript, pretty
@@ -46,7 +46,7 @@ def read_request_page(request_id: UUID, query: Mapping[str, str]) -> dict[str, A
         "token_kinds": token_kinds(response),
         "cost_lines": cost_lines(response),
         "spent": time_spent_of(row, response),
-        "rate_limits": list(row.rate_limits.order_by("name")),
+        "rate_limits": limits_of(getattr(row, "header_record", None)).items(),
         "roles": ROLES,
         "parts": [
             describe_part("request", sent, row.content_type, encoding),

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.dialects.accumulate import accumulate
+from gateway.dialects.client_headers import rate_limits
 from gateway.dialects.names import Dialect
 from gateway.history import timings
 from gateway.history.packing import Damaged
 from gateway.history.store import rebuild_response
 from gateway.history.time_spent import TimeSpent, time_spent
-from gateway.models import RateLimitSample, RequestLog, ResponseLog
+from gateway.models import HeaderRecord, RequestLog, ResponseLog
 from gateway.pricing.money import dollars
 
 REQUEST_KEYS = (
@@ -113,7 +114,7 @@ def detail_object(request: RequestLog) -> dict[str, Any]:
         "attempts": response.attempts if response else [],
         "request_headers": headers.request_pairs if headers else [],
         "response_headers": headers.response_pairs if headers else [],
-        "rate_limits": {sample.name: sample.value for sample in sorted_limits(request)},
+        "rate_limits": limits_of(headers),
         "chunk_timings": chunk_timings(request),
         "time_spent": time_spent_object(request, response),
         "replay_of": str(request.replay_of) if request.replay_of else None,
@@ -122,9 +123,15 @@ def detail_object(request: RequestLog) -> dict[str, Any]:
     return detail
 
 
-def sorted_limits(request: RequestLog) -> list[RateLimitSample]:
-    """By name. Sorted here, because an ordered query would pass by what was fetched ahead for many rows."""
-    return sorted(request.rate_limits.all(), key=lambda sample: sample.name)
+def limits_of(headers: HeaderRecord | None) -> dict[str, str]:
+    """What the rate-limit headers of an answer said, by name; of one sent twice the last counts."""
+    pairs = headers.response_pairs if headers else []
+    return dict(sorted(rate_limits([(text_bytes(name), text_bytes(value)) for name, value in pairs])))
+
+
+def text_bytes(text: str) -> bytes:
+    """A header as it came, but for a NUL, which JSON columns hold as its picture."""
+    return text.encode("latin-1", "replace")
 
 
 def chunk_timings(request: RequestLog) -> list[dict[str, Any]]:

@@ -187,7 +187,8 @@ class HeaderRecord(models.Model):
 
 
 class RateLimitSample(models.Model):
-    """One rate-limit header of one answer. An absent header has no row: absent is not zero."""
+    """A rate-limit header that said something new. An absent header has no row: absent is not zero; nor has one that
+    said what the answer before it said, a few minutes ago (see `gateway/recording/limit_samples.py`)."""
 
     pk = models.CompositePrimaryKey("request_id", "name")
     request = models.ForeignKey(

@@ -36,6 +36,7 @@ from gateway.models.at_rest import seal_json
 from gateway.pricing.cost import cost_of
 from gateway.pricing.price_book import PriceBook
 from gateway.recording.assemble import Recorded
+from gateway.recording.limit_samples import LimitSamples
 from gateway.recording.records import Admission, Attempt, HeaderPairs
 from gateway.recording.sightings import SightingReader
 from gateway.recording.text import INDEXED_BOUND, clean, clean_or_none
@@ -82,6 +83,7 @@ class RowBuilder:
     def __init__(self, tag_headers: Sequence[str] = (), prices: PriceBook | None = None) -> None:
         self._tag_headers = frozenset(tag_headers)
         self._planner = Planner()
+        self._limits = LimitSamples()
         self._sightings = SightingReader()
         self.prices = prices or PriceBook(())
         """What costs are computed by; whoever builds for long keeps it up to date."""
@@ -109,7 +111,7 @@ class RowBuilder:
                 seal_json(pairs(reading.answer_headers)),
             ),
             timing=timing_row(reading),
-            rate_limits=rate_limit_rows(reading),
+            rate_limits=rate_limit_rows(reading, self._limits),
             bodies=[*request.rows, *put_response(reading.id, recorded.response)],
             sightings=self._sightings.read(
                 recorded,
@@ -275,15 +277,16 @@ def timing_row(reading: Reading) -> tuple[Any, ...] | None:
     return (reading.id, len(recorded.times), first_at, timings.pack(recorded.times, recorded.sizes), held)
 
 
-def rate_limit_rows(reading: Reading) -> list[tuple[Any, ...]]:
-    """One for each name; of a header sent twice the last counts."""
+def rate_limit_rows(reading: Reading, limits: LimitSamples) -> list[tuple[Any, ...]]:
+    """One for each name that says something new; of a header sent twice the last counts."""
     head = reading.recorded.head
     if head is None:
         return []
     organization = named(organization_id(head.headers))
     sampled_at = reading.started_at + datetime.timedelta(microseconds=head.at_us)
     samples = {clean(name, INDEXED_BOUND): clean(value) for name, value in rate_limits(head.headers)}
-    return [(reading.id, name, value, organization, sampled_at) for name, value in samples.items()]
+    fresh = limits.new(organization, samples.items(), sampled_at)
+    return [(reading.id, name, value, organization, sampled_at) for name, value in fresh]
 
 
 def is_streaming(reading: Reading) -> bool | None:

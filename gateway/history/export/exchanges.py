@@ -43,7 +43,7 @@ class ExportProgress:
 
 def exchanges(rows: QuerySet[RequestLog], progress: ExportProgress, *, bodies: bool = True) -> Iterator[Exchange]:
     """All of `rows`, oldest first. A damaged body is told in `damage` and ends nothing."""
-    related = rows.select_related("response", "header_record", "chunk_timing").prefetch_related("rate_limits")
+    related = rows.select_related("response", "header_record", "chunk_timing")
     ordered, last = related.order_by("id"), uuid.UUID(int=0)
     while page := list(ordered.filter(id__gt=last)[:PAGE]):
         for row in page:
