@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import psycopg
@@ -15,6 +16,7 @@ from gateway.demo.sessions import Session, Turn
 from gateway.demo.texts import Texts
 from gateway.dialects.json_values import write_json
 from gateway.history.prices import read_book
+from gateway.history.tree_writer import StalePlans
 from gateway.history.writer import ExchangeRows, HistoryWriter
 from gateway.recording.assemble import Recorded
 from gateway.recording.records import Admission, Attempt, End, HeaderPairs, ResponseHead
@@ -39,13 +41,16 @@ def fill(plan: Plan, batch: int = BATCH) -> Iterator[int]:
     raw: psycopg.Connection[tuple[object, ...]] = connection.connection
     builder, writer = RowBuilder(prices=read_book()), HistoryWriter(raw)
     stored = 0
-    rows: list[ExchangeRows] = []
+    made: list[Recorded] = []
     for turn in turns(plan):
-        rows.append(builder.build(recorded(turn)))
-        if len(rows) == batch or stored + len(rows) == plan.turns:
-            write(raw, writer, rows)
-            stored += len(rows)
-            rows = []
+        made.append(recorded(turn))
+        if len(made) == batch or stored + len(made) == plan.turns:
+            while True:
+                with suppress(StalePlans):  # a sweep began: build them again
+                    write(raw, writer, [builder.build(each) for each in made])
+                    break
+            stored += len(made)
+            made = []
             yield stored
 
 
