@@ -36,6 +36,19 @@ MONTHS: Final = """
 SELECT to_char(to_date(right(c.relname, 7), 'YYYY_MM'), 'YYYY-MM-DD')::date FROM pg_inherits i
 JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'gateway_searchtext'::regclass ORDER BY 1 DESC
 """
+FEW_TEXTS: Final = 20_000
+FEW: Final = """
+WITH found AS MATERIALIZED (
+    SELECT s.exchange_id, s.month, s.scope, s.digest, s.kind FROM gateway_searchtext s WHERE {text} LIMIT %s
+)
+SELECT (SELECT count(*) FROM found), picked.* FROM (SELECT) one LEFT JOIN LATERAL (
+    SELECT s.* FROM found s{joins} WHERE {row} ORDER BY s.exchange_id DESC LIMIT %s
+) picked ON TRUE
+"""
+MANY: Final = """
+SELECT s.exchange_id, s.month, s.scope, s.digest, s.kind FROM gateway_searchtext s{joins}
+WHERE {text} AND {row} ORDER BY s.exchange_id DESC LIMIT %s
+"""
 SCOPES: Final = "SELECT id FROM gateway_scope WHERE team = ANY(%s)"
 BLOBS: Final = "SELECT digest, size, data FROM gateway_blob WHERE month = %s AND scope = %s AND digest = ANY(%s)"
 
@@ -159,40 +172,45 @@ def months_of(query: Query, before: uuid.UUID | None) -> Iterator[datetime.date]
 def candidates_of(
     month: datetime.date, query: Query, scopes: list[int] | None, before: uuid.UUID | None, limit: int
 ) -> list[Candidate]:
-    wheres, values = conditions(query, scopes, before)
-    joins = ""
-    if query.row:
-        joins += " JOIN gateway_requestlog r ON r.id = s.exchange_id"
-    if query.response:
-        joins += " JOIN gateway_responselog a ON a.id = s.exchange_id"
-    statement = (
-        f"SELECT s.exchange_id, s.month, s.scope, s.digest, s.kind FROM gateway_searchtext s{joins} "  # noqa: S608
-        f"WHERE s.month = %s AND {' AND '.join(wheres)} ORDER BY s.exchange_id DESC LIMIT %s"
-    )
-    rows = fetch(statement, [month, *values, limit])
+    """The newest that match. Where few do, all are found by the text and then sorted; where many do, the newest texts
+    are gone through until enough match. PostgreSQL knows too little of rare words to choose by itself."""
+    by_text = together([("s.month = %s", month), *text_conditions(query), *place_conditions(query, scopes, before)])
+    by_row = together(row_conditions(query))
+    joins = " JOIN gateway_requestlog r ON r.id = s.exchange_id" if query.row else ""
+    joins += " JOIN gateway_responselog a ON a.id = s.exchange_id" if query.response else ""
+    few = fetch(FEW.format(text=by_text[0], joins=joins, row=by_row[0]), [*by_text[1], FEW_TEXTS, *by_row[1], limit])
+    rows = [row[1:] for row in few if row[1] is not None]
+    if few[0][0] >= FEW_TEXTS:
+        rows = fetch(MANY.format(text=by_text[0], joins=joins, row=by_row[0]), [*by_text[1], *by_row[1], limit])
     return [Candidate(id, month, scope, bytes(digest), kind) for id, month, scope, digest, kind in rows]
 
 
-def conditions(query: Query, scopes: list[int] | None, before: uuid.UUID | None) -> tuple[list[str], list[Any]]:
-    """SQL, whose names are all written here, and its values."""
-    by_text, texts = text_conditions(query)
-    asked: list[tuple[str, Any]] = [
+Conditions = list[tuple[str, Any]]
+"""SQL, whose names are all written here, and its value."""
+
+
+def together(conditions: Conditions) -> tuple[str, list[Any]]:
+    values = [value if isinstance(value, tuple) else (value,) for _, value in conditions]
+    return " AND ".join(["TRUE", *(where for where, _ in conditions)]), [one for each in values for one in each]
+
+
+def place_conditions(query: Query, scopes: list[int] | None, before: uuid.UUID | None) -> Conditions:
+    asked: Conditions = [
         ("s.scope = ANY(%s)", scopes),
         ("s.kind = ANY(%s)", query.kinds or None),
         ("s.exchange_id >= %s", query.since and id_at(query.since)),
         ("s.exchange_id < %s", query.until and id_at(query.until)),
         ("s.exchange_id < %s", before),
-        *(
-            (f"r.{column} = %s", int(value) if column == "status_code" else value)
-            for column, value in query.row.items()
-        ),
-        *((f"a.{column} = %s", value) for column, value in query.response.items()),
     ]
-    given = [(where, value) for where, value in asked if value is not None]
-    return [by_text, *(where for where, _ in given)], [*texts, *(value for _, value in given)]
+    return [(where, value) for where, value in asked if value is not None]
 
 
-def text_conditions(query: Query) -> tuple[str, list[Any]]:
+def row_conditions(query: Query) -> Conditions:
+    rows = [(f"r.{name} = %s", int(value) if name == "status_code" else value) for name, value in query.row.items()]
+    return [*rows, *((f"a.{name} = %s", value) for name, value in query.response.items())]
+
+
+def text_conditions(query: Query) -> Conditions:
     """What the text must hold, by each of the keys it may be found by."""
     wheres, values = [], []
     for key in search_keys():
@@ -201,7 +219,7 @@ def text_conditions(query: Query) -> tuple[str, list[Any]]:
         asked += [("s.trigrams @> %s::int2[]", trigrams_of(piece, key)) for piece in query.pieces]
         wheres.append(" AND ".join(where for where, _ in asked))
         values += [value for _, value in asked]
-    return f"(({') OR ('.join(wheres)}))", values
+    return [(f"(({') OR ('.join(wheres)}))", tuple(values))]
 
 
 def word_query(query: Query, key: bytes) -> str | None:
