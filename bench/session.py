@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +23,9 @@ from bench.workloads import Workload, burst, json, large
 DRAIN_PATIENCE = 120.0
 WARM_UP_SECONDS = 0.3
 LOADER_SECONDS = 1.5
-TOUCHED_BYTES = 1536 * 1024 * 1024
+IDLE_SECONDS = 12.0
+"""After the run, before memory is read: what was freed is given back every ten seconds."""
+TOUCHED_BYTES = 768 * 1024 * 1024
 TOUCHED_AT_ONCE = 4 * 1024 * 1024
 
 
@@ -46,8 +49,6 @@ class Session:
 
     def run(self, plan: Plan) -> Results:
         self.warm_up()
-        if any(is_large(workload) for workload in plan.workloads):
-            touch_page_cache(self.generator.directory)
         shared = [workload for workload in plan.workloads if not workload.recorded_only]
         for number in range(plan.rounds):
             for workload in shared:
@@ -73,6 +74,8 @@ class Session:
                 self.account(target, sample)
 
     def measure(self, target: Target, workload: Workload, when: str) -> None:
+        if is_large(workload):
+            touch_page_cache(self.generator.directory)
         sample = self.generator.run(target, workload)
         self.results.add(workload, target.name, sample)
         tell(f"{when:12} {workload.name:13} {target.name:12} {describe(sample, workload)}")
@@ -92,10 +95,11 @@ class Session:
         if recording is None or self.store is None:
             return
         assert recording.pid is not None
-        self.results.final_rss = rss_mib(recording.pid)
         for workload in (json(16, LOADER_SECONDS), large("300k", 300_000, 4, LOADER_SECONDS)):
             if workload.name in self.results.workloads:
                 self.measure_loader(recording, workload, self.store)
+        time.sleep(IDLE_SECONDS)
+        self.results.final_rss = rss_mib(recording.pid)
         self.results.status = self.store.status()
 
     def measure_loader(self, recording: Target, workload: Workload, store: Store) -> None:
@@ -113,8 +117,9 @@ def is_large(workload: Workload) -> bool:
 
 
 def touch_page_cache(directory: Path) -> None:
-    """Have the machine's memory used once before it is measured. In a virtual machine the host gives a page at its
-    first use, which makes the write of a record cost ten times what it does later (0.3 ms for 1.4 MB become 2.8)."""
+    """Have memory used once before it is measured. In a virtual machine the host gives a page at its first use, and takes
+    it back when it was free for some seconds, which makes the write of a record cost up to ten times what it does else
+    (0.3 ms for 1.4 MB become 2.8)."""
     path = directory / "touched"
     block = bytes(TOUCHED_AT_ONCE)
     with path.open("wb", buffering=0) as file:

@@ -179,10 +179,9 @@ def treat(snapshot: Snapshot, facts: Facts, plan: Plan) -> Plan:
     assert facts.admitted is not None
     kept: list[Target] = []
     denied: Denied | None = None
-    crossing = replace(facts.admitted, own_passes=False)
     for target in plan.targets:
         # A caller's credential never crosses dialects, whoever it was issued by.
-        admitted = facts.admitted if target.speaks is None else crossing
+        admitted = facts.admitted if target.speaks is None else replace(facts.admitted, own_passes=False)
         treatment = treat_credentials(snapshot, admitted, facts.presented, target.provider)
         if isinstance(treatment, Denied):
             denied = denied or treatment

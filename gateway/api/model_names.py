@@ -19,9 +19,9 @@ def find_plan(snapshot: Snapshot, catalogue: Catalogue, question: Question, live
         return plan_route(snapshot, question, live)
     meant = question
     route = find_route(snapshot, question)
-    if route is None:
-        meant = replace(question, model=meant_model(snapshot, catalogue, question, question.model))
-        route = find_route(snapshot, meant) if meant.model != question.model else None
+    if route is None and (name := meant_model(snapshot, catalogue, question, question.model)) != question.model:
+        meant = replace(question, model=name)
+        route = find_route(snapshot, meant)
     plan = plan_by(snapshot, meant, route, live)
     if route is None and len(plan.targets) == 1:
         plan = offered_elsewhere(snapshot, catalogue, meant, plan)

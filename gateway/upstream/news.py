@@ -16,14 +16,16 @@ import queue
 import socket
 import threading
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils import timezone
 
 from gateway.models import BreakerTransition, Credential, FleetState
 from gateway.upstream.fleet import BreakerMoved, CredentialRejected, Fleet, News
-from gateway.upstream.sharing import Sharing
+
+if TYPE_CHECKING:
+    from gateway.upstream.sharing import Sharing
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class FleetNews:
         self.fleet = fleet
         self.process = f"{socket.gethostname()}:{os.getpid()}"[:100]
         self._news: queue.Queue[News | dict[str, Any] | None] = queue.Queue(WAITING_NEWS)
-        self._sharing = Sharing(redis_url, self.process) if redis_url else None
+        self._sharing = sharing(redis_url, self.process) if redis_url else None
         self._thread: threading.Thread | None = None
         self._last_state: dict[str, Any] | None = None
 
@@ -123,3 +125,10 @@ def sentence(news: News) -> str:
     if isinstance(news, CredentialRejected):
         return f"credential {news.provider}/{news.credential} is not used any more: the provider answered {news.status}"
     return f"credential {news.provider}/{news.credential} rests: the provider limits it"
+
+
+def sharing(redis_url: str, process: str) -> Sharing:
+    # The client's library takes 20 MiB, which a process without a Redis need not spend.
+    from gateway.upstream.sharing import Sharing
+
+    return Sharing(redis_url, process)
