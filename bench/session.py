@@ -117,9 +117,9 @@ def is_large(workload: Workload) -> bool:
 
 
 def touch_page_cache(directory: Path) -> None:
-    """Have memory used once before it is measured. In a virtual machine the host gives a page at its first use, and takes
-    it back when it was free for some seconds, which makes the write of a record cost up to ten times what it does else
-    (0.3 ms for 1.4 MB become 2.8)."""
+    """Have memory used once before it is measured. In a virtual machine the host gives a page at its first use, and
+    takes it back when it was free for some seconds, which makes the write of a record cost up to ten times what it does
+    else (0.3 ms for 1.4 MB become 2.8)."""
     path = directory / "touched"
     block = bytes(TOUCHED_AT_ONCE)
     with path.open("wb", buffering=0) as file:
