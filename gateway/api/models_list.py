@@ -30,6 +30,7 @@ from gateway.dialects.model_list import (
 from gateway.dialects.names import Dialect, ProviderDialect, provider_dialect
 from gateway.policy.access import DEFAULT_PROVIDERS
 from gateway.policy.catalogue import Catalogue, Listing, for_picker, merged, page_of
+from gateway.policy.routing import pattern
 from gateway.policy.snapshot import ProviderEntry, Snapshot
 
 router = Router(tags=["Both"])
@@ -113,7 +114,7 @@ def json_bytes(body: bytes) -> Reply:
 
 
 async def visible_models(request: GatewayRequest, facts: Facts) -> list[ListedModel]:
-    """Those of the routes, then those of the providers, the caller's dialect first."""
+    """Those of the routes, then of the providers, the caller's dialect first; for a key with a scope, those in it."""
     snapshot, catalogue = request.runtime.configuration.current, request.runtime.discovery.catalogue
     assert snapshot is not None
     own = provider_dialect(request.dialect)
@@ -121,7 +122,12 @@ async def visible_models(request: GatewayRequest, facts: Facts) -> list[ListedMo
         catalogue.listings.values(), key=lambda listing: snapshot.providers[listing.provider].dialect is not own
     )
     mine = await own_listing(request, facts, snapshot.providers[DEFAULT_PROVIDERS[own]])
+    caller = facts.admitted.caller if facts.admitted is not None else None
+    if caller is not None and caller.providers:
+        listings = [listing for listing in listings if listing.provider in caller.providers]
     models = merged([mine, *listings] if mine is not None else listings, route_models(snapshot, catalogue))
+    if caller is not None and caller.models:
+        models = [model for model in models if any(pattern(name).fullmatch(model.id) for name in caller.models)]
     agent = request.header(b"user-agent") or b""
     if own is ProviderDialect.ANTHROPIC and agent.startswith(CLAUDE_CODE):
         return [for_picker(model) for model in models]

@@ -7,17 +7,22 @@ a model: lists leave aliases out, so a name that is not listed may still be one 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
 from gateway.dialects.model_list import ListedModel
 
-NEAREST: int = 5
-PICKER_PREFIX = "anthropic/"
+NEAREST: Final = 5
+PICKER_PREFIX: Final = "anthropic/"
 """Claude Code shows only models whose id names Claude or Anthropic: for it the others are listed behind this."""
-PICKED = ("claude", "anthropic")
+PICKED: Final = ("claude", "anthropic")
+
+
+_ALIAS: Final = re.compile(r"-(?:latest|0)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,13 @@ class Catalogue:
         return next((found.provider for found in self.listings.values() if folded in found.by_folded), None)
 
     def lacks(self, provider: str, name: str) -> bool:
-        """Whether `provider` listed its models and `name` is none of them."""
+        """Whether `provider` listed its models and `name` is none of them, nor the alias of one: lists hold
+        `claude-sonnet-4-5-20250929`, and callers ask for `claude-sonnet-4-5` or `claude-sonnet-4-5-latest`."""
         listing = self.listings.get(provider)
-        return listing is not None and bool(listing.models) and listing.find(name) is None
+        if listing is None or not listing.models or listing.find(name) is not None:
+            return False
+        stem = _ALIAS.sub("", name.casefold()) + "-"
+        return not any(folded.startswith(stem) for folded in listing.by_folded)
 
     def nearest(self, name: str, extra: Iterable[str] = ()) -> list[str]:
         """The names most like `name`, best first, of those listed and those in `extra`."""

@@ -31,7 +31,10 @@ routes:
   - {{match: fast, provider: local, model: kimi-k2.5}}
   - {{match: "claude-3*", provider: anthropic}}
   - {{match: "kimi*", provider: local}}
+api_keys:
+  - {{name: narrow, key_env: NARROW_KEY, allowed_models: ["kimi*", "gpt-*"], allowed_providers: [local]}}
 """
+NARROW = "tl_narrow-and-its-key-0123456789"
 KEYED: Pairs = [(b"authorization", b"Bearer " + ADA_KEY.encode())]
 CLAUDE: Pairs = [*KEYED, (b"anthropic-version", b"2023-06-01")]
 
@@ -66,6 +69,7 @@ def listing_web(
     keys = directory / "keys"
     keys.write_text(f"ada={ADA_KEY}\n")
     environment = upstreams | {
+        "NARROW_KEY": NARROW,
         "TURNLOG_ACCESS_KEYS_FILE": str(keys),
         "TURNLOG_ANTHROPIC_KEY": ANTHROPIC_KEY,
         "TURNLOG_OPENAI_KEY": OPENAI_KEY,
@@ -75,7 +79,7 @@ def listing_web(
         config(web, DOCUMENT.format(url=local.url))
         until(lambda: len(names(web, KEYED)) == 8, what="the models of three providers and a route")
         yield web
-        config(web, "providers: []\nroutes: []\n", "--prune", "--yes")
+        config(web, "providers: []\nroutes: []\napi_keys: []\n", "--prune", "--yes")
 
 
 def names(web: WebProcess, headers: Pairs, query: str = "") -> list[str]:
@@ -138,6 +142,10 @@ def test_each_provider_was_asked_with_its_own_credential(
     keys = {request.header("x-api-key") or request.header("authorization") for request in list(provider.requests)}
     assert keys == {ANTHROPIC_KEY.encode(), b"Bearer " + OPENAI_KEY.encode()}
     assert all(request.header("authorization") is None for request in list(local.requests))
+
+
+def test_a_key_with_a_scope_sees_what_is_in_it(listing_web: WebProcess) -> None:
+    assert names(listing_web, [(b"authorization", b"Bearer " + NARROW.encode())]) == ["kimi-k2.5"]
 
 
 def test_the_list_comes_from_memory(listing_web: WebProcess) -> None:

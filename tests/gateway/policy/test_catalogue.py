@@ -43,6 +43,14 @@ def test_only_a_provider_that_lists_something_lacks_a_model() -> None:
     assert not CATALOGUE.lacks("nobody", "kimi-k2.5")
 
 
+@pytest.mark.parametrize("alias", ["claude-sonnet-4-5", "Claude-Sonnet-4-5-latest", "claude-opus-4", "claude-opus-4-0"])
+def test_an_alias_of_a_listed_model_is_not_lacking(alias: str) -> None:
+    listed = models("claude-sonnet-4-5-20250929", "claude-opus-4-20250514")
+    catalogue = Catalogue({"anthropic": make_listing("anthropic", listed, 0)})
+    assert not catalogue.lacks("anthropic", alias)
+    assert catalogue.lacks("anthropic", "claude-haiku-4-5")
+
+
 @pytest.mark.parametrize(
     ("name", "first"),
     [
