@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.api.demoting import DEMOTED, folded_reply, is_event_stream
+from gateway.api.demoting import folded_reply, is_event_stream
 from gateway.api.failure_log import log_failed_forward
 from gateway.api.forwarding import inbound_headers, outbound_headers, with_extra
 from gateway.api.plain_body import CODING
 from gateway.api.refusals import Refusal, render
 from gateway.api.replies import HeaderPair, RelayedReply, Reply
 from gateway.api.translating import plan, translated_headers, translated_record, translated_reply
+from gateway.dialects.demotion import DEMOTED
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Dialect
 from gateway.dialects.request_facts import Patch, patched, replace_model

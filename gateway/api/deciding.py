@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from gateway.api.demoting import DEMOTED
 from gateway.api.errands import errand_of, errand_target, errand_treatment
 from gateway.api.facts import NO_ENVELOPE, Facts
 from gateway.api.keeping import continue_conversation
@@ -21,7 +20,7 @@ from gateway.api.own_ways import own_way
 from gateway.api.plain_body import needed, plain_body
 from gateway.api.refusals import Refusal, check_room, read_or_refuse, unavailable
 from gateway.api.translating import PATHS
-from gateway.dialects.demotion import demote
+from gateway.dialects.demotion import DEMOTED, demote
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.request_facts import Envelope, read_envelope
 from gateway.dialects.request_marks import read_marks

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gateway.api.streaming import ExchangeStream
     from gateway.upstream.client import httpx
 
-DEMOTED: Final = "demoted"
 OF_THE_STREAM: Final = frozenset(
     {b"content-type", b"content-length", b"content-encoding", b"cache-control", b"x-accel-buffering"}
 )

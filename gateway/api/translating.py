@@ -20,9 +20,9 @@ from gateway.dialects.errors import encode_error, is_final, status_of
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.model_list import fit_profile
 from gateway.dialects.names import Dialect, Outcome
-from gateway.dialects.responses.compaction import ask_for_summary
+from gateway.dialects.responses import compaction
 from gateway.dialects.translation import AnswerTranslator, Translation, translate_request
-from gateway.dialects.turn import Loss, Refused, Request
+from gateway.dialects.turn import Loss, Refused
 from gateway.recording.records import Translated
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ PATHS = {
     Dialect.CHAT: "/v1/chat/completions",
     Dialect.RESPONSES: "/v1/responses",
 }
-COMPACT = "/v1/responses/compact"
 SILENCE_SECONDS = 15.0
 """After how long without a byte for the caller a ping is sent."""
 CARRIED = frozenset({b"user-agent", b"traceparent", b"tracestate"})
@@ -52,7 +51,7 @@ UNKNOWN_BETAS = Loss("anthropic-beta", "betas are Anthropic's own; the fields th
 
 def plan(request: GatewayRequest, body: bytes, target: Target, speaks: Dialect, facts: Facts) -> Translation:
     """The translation for a target that speaks `speaks`. Raises Refusal for what cannot be said to it."""
-    is_compaction = request.path == COMPACT
+    is_compaction = request.path == compaction.PATH
     if request.method != "POST" or not (is_compaction or request.path == PATHS.get(request.dialect)):
         raise Refusal(
             ErrorKind.NOT_SUPPORTED,
@@ -69,16 +68,11 @@ def plan(request: GatewayRequest, body: bytes, target: Target, speaks: Dialect, 
             body,
             model=target.model,
             tag=request.id_text,
-            adapt=as_window if is_compaction else None,
+            adapt=compaction.as_window if is_compaction else None,
             demote=facts.plan.route is not None and facts.plan.route.demote,
         )
     except Refused as refused:
         raise Refusal(ErrorKind.INVALID_REQUEST, refused.message, details=refused.details) from None
-
-
-def as_window(asked: Request) -> Request:
-    """What `/v1/responses/compact` asks for: the conversation summed up, never as a stream."""
-    return msgspec.structs.replace(ask_for_summary(asked, "window"), stream=False)
 
 
 def translated_record(request: GatewayRequest, translation: Translation) -> Translated:

@@ -36,6 +36,8 @@ _INSERTED: Final = {
     Dialect.RESPONSES: b'"stream":true',
 }
 _STEP: Final = 256 * 1024
+DEMOTED: Final = "demoted"
+"""What the record says of it."""
 
 
 class Folded(NamedTuple):

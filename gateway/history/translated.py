@@ -8,9 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from gateway.dialects.content import decode_body
+from gateway.dialects.demotion import DEMOTED
 from gateway.dialects.errors import encode_error
 from gateway.dialects.names import Dialect
 from gateway.dialects.profiles import DEFAULT_PROFILE, PROFILES
+from gateway.dialects.responses import compaction
 from gateway.dialects.translation import Translation, translate_answer, translate_request
 from gateway.dialects.turn import Refused
 from gateway.history.store import NotInHistory, rebuild_request, rebuild_response, rebuild_sent_request
@@ -18,8 +20,13 @@ from gateway.models import RequestLog
 
 
 def rebuild_asked(request_id: UUID) -> bytes:
-    """The body as it went to the provider. Raises NotInHistory when the exchange was relayed, and `Damaged`."""
-    return translation_of(read_row(request_id)).encoded.body
+    """The body as it went to the provider. Raises NotInHistory when the exchange was relayed, or continued a response
+    whose items are not in its own body, and `Damaged`."""
+    translation = translation_of(read_row(request_id))
+    if translation.request.previous_response:
+        continued = translation.request.previous_response
+        raise NotInHistory(f"{request_id} continues {continued}: what it was asked held that conversation too")
+    return translation.encoded.body
 
 
 def rebuild_got(request_id: UUID) -> bytes:
@@ -56,6 +63,15 @@ def translation_of(row: RequestLog) -> Translation:
     profile = PROFILES.get(how["profile"], DEFAULT_PROFILE)
     provider, model = Dialect(how["dialect"]), row.routed_model
     try:
-        return translate_request(Dialect(row.dialect), provider, profile, body, model=model, tag=str(row.id))
+        return translate_request(
+            Dialect(row.dialect),
+            provider,
+            profile,
+            body,
+            model=model,
+            tag=str(row.id),
+            adapt=compaction.as_window if row.path == compaction.PATH else None,
+            demote=row.handling == DEMOTED,
+        )
     except Refused as refused:
         raise NotInHistory(f"{row.id} is not translated any more: {refused.message}") from None

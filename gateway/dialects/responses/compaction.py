@@ -10,6 +10,7 @@ import msgspec
 from gateway.dialects.turn import Message, Request, Role, Text, ToolChoice
 
 TRIGGER: Final = "compaction_trigger"
+PATH: Final = "/v1/responses/compact"
 _INSTRUCTION: Final = (
     "Sum this conversation up for the assistant that continues it and sees nothing else of it. Say, as plain text: "
     "what the user wants, with every constraint and preference stated; what has been done and found out, with the "
@@ -28,3 +29,8 @@ def ask_for_summary(request: Request, form: Literal["item", "window"]) -> Reques
         output_format=None,
         compact=form,
     )
+
+
+def as_window(request: Request) -> Request:
+    """What `/v1/responses/compact` asks for: the conversation summed up, never as a stream."""
+    return msgspec.structs.replace(ask_for_summary(request, "window"), stream=False)

@@ -1,0 +1,77 @@
+"""Where a model's name leads, knowing what the providers list."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.api.model_names import find_destination, nearest_models
+from gateway.dialects.model_list import ListedModel
+from gateway.dialects.names import Dialect, ProviderDialect
+from gateway.dialects.profiles import PROFILES
+from gateway.policy.catalogue import Catalogue, make_listing
+from gateway.policy.routing import Destination
+from gateway.policy.snapshot import ProviderEntry, RouteEntry, Snapshot
+
+ANTHROPIC, OPENAI = ProviderDialect.ANTHROPIC, ProviderDialect.OPENAI
+PROVIDERS = {
+    "anthropic": ProviderEntry("anthropic", ANTHROPIC, "https://a"),
+    "openai": ProviderEntry("openai", OPENAI, "https://o", profile=PROFILES["openai"]),
+    "engine": ProviderEntry("engine", OPENAI, "https://e", profile=PROFILES["chutes"]),
+    "mirror": ProviderEntry("mirror", ANTHROPIC, "https://m"),
+}
+SNAPSHOT = Snapshot(
+    1,
+    False,
+    PROVIDERS,
+    {"Fast": RouteEntry("Fast", "engine", "kimi-k2.5"), "same": RouteEntry("same", "mirror", "")},
+    (RouteEntry("qwen*", "engine", ""),),
+)
+
+
+def listing(provider: str, *names: str) -> dict[str, object]:
+    models = [ListedModel(name, "", PROVIDERS[provider].dialect) for name in names]
+    return {provider: make_listing(provider, models, 0)}
+
+
+LISTED = Catalogue(
+    {
+        **listing("anthropic", "claude-opus-4-5-20251101"),
+        **listing("engine", "Kimi-K2.5", "Qwen3-Coder", "claude-opus-4-5", "claude-3-mini"),
+    }  # type: ignore[arg-type]
+)
+NOTHING = Catalogue()
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "model", "provider", "asked", "speaks"),
+    [
+        (NOTHING, "claude-opus-4-5", "anthropic", None, None),
+        (NOTHING, "FAST", "engine", "kimi-k2.5", Dialect.CHAT),
+        (NOTHING, "qwen3-coder", "engine", None, Dialect.CHAT),
+        (NOTHING, "SAME", "mirror", "same", None),
+        (NOTHING, "anthropic/qwen3", "engine", "qwen3", Dialect.CHAT),
+        (NOTHING, "anthropic/claude-x", "anthropic", None, None),
+        (LISTED, "Fast", "engine", "Kimi-K2.5", Dialect.CHAT),
+        (LISTED, "qwen3-coder", "engine", "Qwen3-Coder", Dialect.CHAT),
+        (LISTED, "kimi-k2.5", "engine", "Kimi-K2.5", Dialect.CHAT),
+        (LISTED, "anthropic/Kimi-K2.5", "engine", "Kimi-K2.5", Dialect.CHAT),
+        # An alias of the default provider's own model stays with it, whoever else lists that name.
+        (LISTED, "claude-opus-4-5", "anthropic", None, None),
+        (LISTED, "claude-3-mini", "engine", "claude-3-mini", Dialect.CHAT),
+        (LISTED, "claude-unheard-of", "anthropic", None, None),
+        (LISTED, None, "anthropic", None, None),
+    ],
+)
+def test_where_a_name_leads(
+    catalogue: Catalogue, model: str | None, provider: str, asked: str | None, speaks: Dialect | None
+) -> None:
+    destination = find_destination(SNAPSHOT, catalogue, Dialect.ANTHROPIC, model)
+    assert isinstance(destination, Destination)
+    assert (destination.provider.name, destination.speaks) == (provider, speaks)
+    assert destination.model in (asked, None if asked == model else asked)
+
+
+def test_the_nearest_names_are_told_where_any_are_known() -> None:
+    assert "Kimi-K2.5" in nearest_models(SNAPSHOT, LISTED, "kimi-k2")
+    assert "Fast" in nearest_models(SNAPSHOT, NOTHING, "fasd")
+    assert "/v1/models" in nearest_models(SNAPSHOT, NOTHING, "zzzzzz")
