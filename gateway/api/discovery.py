@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import structlog
@@ -52,23 +52,30 @@ class ModelDiscovery:
         while self.enabled:
             snapshot = self._configuration.current
             if snapshot is not None:
-                await self._refresh(snapshot)
+                try:
+                    await self._refresh(snapshot)
+                except Exception as fault:  # the next look may go well
+                    self._note("", repr(fault))
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _refresh(self, snapshot: Snapshot) -> None:
         askable = {provider.name: provider for provider in snapshot.providers.values() if can_be_asked(provider)}
-        gone = self.catalogue.listings.keys() - askable.keys()
-        if gone:
-            self._replace({name: found for name, found in self.catalogue.listings.items() if name not in gone})
+        if self.catalogue.listings.keys() - askable.keys():
+            self._take(askable, {})
         due = [provider for provider in askable.values() if self._is_due(provider)]
-        if not due:
-            return
         now = time.monotonic()
         self._asked |= {provider.name: (provider, now) for provider in due}
-        listings = await asyncio.gather(*map(self._ask, due))
-        fresh = {listing.provider: listing for listing in listings if listing is not None}
+        await asyncio.gather(*(self._renew(provider, askable) for provider in due))
+
+    async def _renew(self, provider: ProviderEntry, askable: Iterable[str]) -> None:
+        """Each list is in force as soon as it is there: a provider that hangs holds up none but its own."""
+        listing = await self._ask(provider)
+        if listing is not None:
+            self._take(askable, {provider.name: listing})
+
+    def _take(self, askable: Iterable[str], fresh: dict[str, Listing]) -> None:
         known = {**self.catalogue.listings, **fresh}
-        self._replace({name: known[name] for name in askable if name in known})
+        self.catalogue = Catalogue({name: known[name] for name in askable if name in known})
 
     def _is_due(self, provider: ProviderEntry) -> bool:
         asked, at = self._asked.get(provider.name, (None, 0.0))
@@ -104,9 +111,6 @@ class ModelDiscovery:
         if self._problems.get(provider) != problem:
             log.info("models not listed", provider=provider, problem=problem[:300])
         self._problems[provider] = problem
-
-    def _replace(self, listings: dict[str, Listing]) -> None:
-        self.catalogue = Catalogue(listings)
 
 
 def can_be_asked(provider: ProviderEntry) -> bool:

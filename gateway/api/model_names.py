@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from gateway.api.refusals import Refusal
 from gateway.dialects.failures import ErrorKind
@@ -39,8 +41,18 @@ def meant_model(snapshot: Snapshot, catalogue: Catalogue, question: Question, mo
     )
     if is_known:
         model = bare
-    folded = model.casefold()
-    return next((name for name in snapshot.exact_routes if name.casefold() == folded), model)
+    return folded_routes(snapshot).get(model.casefold(), model)
+
+
+_folded: tuple[Mapping[str, Any], dict[str, str]] = ({}, {})
+
+
+def folded_routes(snapshot: Snapshot) -> dict[str, str]:
+    """The exact routes' names by what they are whatever their case; made once for each snapshot."""
+    global _folded
+    if _folded[0] is not snapshot.exact_routes:
+        _folded = (snapshot.exact_routes, {name.casefold(): name for name in snapshot.exact_routes})
+    return _folded[1]
 
 
 def offered_elsewhere(snapshot: Snapshot, catalogue: Catalogue, question: Question, plan: Plan) -> Plan:

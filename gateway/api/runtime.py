@@ -136,8 +136,8 @@ class Runtime:
         while True:
             try:
                 await asyncio.to_thread(self.kept_responses.sweep, datetime.now(UTC))
-            except OSError as error:
-                log.warning("old responses could not be removed: %s", error)
+            except Exception:
+                log.exception("old responses could not be removed")
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def _watch_stalls(self) -> None:
