@@ -20,12 +20,13 @@ from gateway.policy.catalogue import Catalogue, Listing, make_listing
 from gateway.policy.snapshot import ProviderEntry, Snapshot
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.failures import UpstreamFailure
-from gateway.upstream.model_listing import ListingUnavailable, fetch_models
+from gateway.upstream.model_listing import SECONDS, ListingUnavailable, fetch_models
 
 LOOK_SECONDS: Final = 0.5
 """How often it is looked whether the configuration changed."""
 
 MOST_OWN: Final = 256
+CALLERS_SECONDS: Final = 2.0
 HeaderPairs = Sequence[tuple[bytes, bytes]]
 
 log = structlog.get_logger(__name__)
@@ -82,22 +83,25 @@ class ModelDiscovery:
         return asked != provider or time.monotonic() - at >= self._seconds
 
     async def listing_for(self, provider: ProviderEntry, credentials: HeaderPairs) -> Listing | None:
-        """What `provider` lists for a caller's own credential, which is kept as long as a listing is good."""
+        """What `provider` lists for a caller's own credential, which is kept as long as a listing is good. The caller
+        waits for it, so it is not waited for long: Claude Code gives up after 3 s."""
         key = (provider.name, tuple(credentials))
         now = time.monotonic()
         listing, asked = self._own.get(key, (None, -self._seconds))
         if now - asked >= self._seconds:
-            listing = await self._ask(provider, credentials)
+            listing = await self._ask(provider, credentials, CALLERS_SECONDS)
             if len(self._own) >= MOST_OWN:
                 self._own.clear()
             self._own[key] = (listing, now)
         return listing
 
-    async def _ask(self, provider: ProviderEntry, credentials: HeaderPairs | None = None) -> Listing | None:
+    async def _ask(
+        self, provider: ProviderEntry, credentials: HeaderPairs | None = None, seconds: float = SECONDS
+    ) -> Listing | None:
         header = provider_header(provider)
         pairs = credentials if credentials is not None else [header] if header is not None else []
         try:
-            models = await fetch_models(self._client, provider.dialect, provider.address, pairs)
+            models = await fetch_models(self._client, provider.dialect, provider.address, pairs, seconds)
         except (ListingUnavailable, UpstreamFailure) as problem:
             self._note(provider.name, str(problem))
             return None

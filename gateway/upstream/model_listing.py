@@ -23,13 +23,17 @@ class ListingUnavailable(Exception):
 
 
 async def fetch_models(
-    client: UpstreamClient, dialect: ProviderDialect, address: str, headers: Sequence[tuple[bytes, bytes]]
+    client: UpstreamClient,
+    dialect: ProviderDialect,
+    address: str,
+    headers: Sequence[tuple[bytes, bytes]],
+    seconds: float = SECONDS,
 ) -> list[ListedModel]:
     """All models, page by page. `headers` holds the credential. Raises ListingUnavailable and UpstreamFailure."""
     found: list[ListedModel] = []
     target = PATH + (b"?limit=%d" % MOST_LISTED if dialect is ProviderDialect.ANTHROPIC else b"")
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             for _ in range(MOST_PAGES):
                 body = await _fetch(client, dialect, address, target, headers)
                 models = read_model_list(body, dialect)
@@ -41,7 +45,7 @@ async def fetch_models(
                     break
                 target = PATH + b"?limit=%d&after_id=%b" % (MOST_LISTED, quote(after, safe="").encode())
     except TimeoutError:
-        raise ListingUnavailable(f"it did not answer within {SECONDS:g} s") from None
+        raise ListingUnavailable(f"it did not answer within {seconds:g} s") from None
     return found
 
 
