@@ -30,7 +30,7 @@ from gateway.dialects.model_list import (
 from gateway.dialects.names import Dialect, ProviderDialect, provider_dialect
 from gateway.policy.access import DEFAULT_PROVIDERS
 from gateway.policy.catalogue import Catalogue, Listing, for_picker, merged, page_of
-from gateway.policy.routing import pattern
+from gateway.policy.patterns import fits
 from gateway.policy.snapshot import ProviderEntry, Snapshot
 
 router = Router(tags=["Both"])
@@ -127,7 +127,7 @@ async def visible_models(request: GatewayRequest, facts: Facts) -> list[ListedMo
         listings = [listing for listing in listings if listing.provider in caller.providers]
     models = merged([mine, *listings] if mine is not None else listings, route_models(snapshot, catalogue))
     if caller is not None and caller.models:
-        models = [model for model in models if any(pattern(name).fullmatch(model.id) for name in caller.models)]
+        models = [model for model in models if any(fits(name, model.id) for name in caller.models)]
     agent = request.header(b"user-agent") or b""
     if own is ProviderDialect.ANTHROPIC and agent.startswith(CLAUDE_CODE):
         return [for_picker(model) for model in models]

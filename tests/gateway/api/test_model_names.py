@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
-from gateway.api.model_names import find_destination, nearest_models
+from gateway.api.model_names import find_plan, nearest_models
 from gateway.dialects.model_list import ListedModel
 from gateway.dialects.names import Dialect, ProviderDialect
 from gateway.dialects.profiles import PROFILES
 from gateway.policy.catalogue import Catalogue, make_listing
-from gateway.policy.routing import Destination
+from gateway.policy.routing import Live, Question
 from gateway.policy.snapshot import ProviderEntry, RouteEntry, Snapshot
 
 ANTHROPIC, OPENAI = ProviderDialect.ANTHROPIC, ProviderDialect.OPENAI
@@ -65,10 +67,10 @@ NOTHING = Catalogue()
 def test_where_a_name_leads(
     catalogue: Catalogue, model: str | None, provider: str, asked: str | None, speaks: Dialect | None
 ) -> None:
-    destination = find_destination(SNAPSHOT, catalogue, Dialect.ANTHROPIC, model)
-    assert isinstance(destination, Destination)
-    assert (destination.provider.name, destination.speaks) == (provider, speaks)
-    assert destination.model in (asked, None if asked == model else asked)
+    plan = find_plan(SNAPSHOT, catalogue, Question(Dialect.ANTHROPIC, model), cast("Live", None))
+    (target,) = plan.targets
+    assert (target.provider.name, target.speaks) == (provider, speaks)
+    assert target.model in (asked, None if asked == model else asked)
 
 
 def test_the_nearest_names_are_told_where_any_are_known() -> None:
