@@ -1,8 +1,9 @@
 """Runs the real Claude Code and Codex command lines straight to a fake provider and through Turnlog, and compares.
 
-Turnlog is open, keyed, or leads Claude Code to an engine that speaks Chat Completions alone (foreign). For each case
-the client must print the same, the provider must be asked as often, and every exchange the provider saw must be in the
-history with exactly the bytes it saw and sent. Everything stays on loopback.
+Turnlog is open, keyed, or leads a client to a provider that speaks another dialect alone: Claude Code to Chat
+Completions (foreign), Codex to that (codex-chat) and to Messages (codex-messages). For each case the client must print
+the same, the provider must be asked as often, and every exchange the provider saw must be in the history with exactly
+the bytes it saw and sent. Everything stays on loopback.
 """
 
 from __future__ import annotations
@@ -15,24 +16,40 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tests.clients.cases import CASES, Case, claude, client_environment, essence
+from tests.clients.cases import CASES, Case, claude, client_environment, codex, essence
 from tests.clients.processes import Gateway, Provider, gateway, provider, wait_for
 
 PACKAGES = ("@anthropic-ai/claude-code", "@openai/codex")
 ACCESS_KEY = "key-of-the-comparison"
-FOREIGN = "foreign"
-MODES = ("open", "keyed", FOREIGN)
 REQUEST, ASKED = ("--part", "request"), ("--part", "request", "--sent")
-CHAT_PATH = "/v1/chat/completions"
 ABROAD = """
 providers:
-  - {{name: engine, dialect: openai, address: {url}, profile: vllm, keyless: true}}
+  - {{name: engine, dialect: openai, address: {url}, profile: {profile}, credentials: [{{name: main, secret: key-e}}]}}
+  - {{name: claude, dialect: anthropic, address: {url}, credentials: [{{name: main, secret: sk-ant-api03-e}}]}}
 routes:
-  - {{match: "claude-*", provider: engine}}
+  - {{match: "{models}", provider: {provider}, model: {model}}}
 """
-"""Every Claude model leads to an engine that speaks Chat Completions alone."""
+
+
+class Abroad(NamedTuple):
+    """A client all of whose models lead to a provider of another dialect, which is asked at `path` alone."""
+
+    command: Any
+    models: str
+    provider: str
+    model: str
+    path: str
+    profile: str = "vllm"
+
+
+FOREIGN = {
+    "foreign": Abroad(claude, "claude-*", "engine", "qwen3-coder", "/v1/chat/completions"),
+    "codex-chat": Abroad(codex, "gpt-*", "engine", "qwen3-coder", "/v1/chat/completions", "chutes"),
+    "codex-messages": Abroad(codex, "gpt-*", "claude", "claude-opus-4-5", "/v1/messages"),
+}
+MODES = ("open", "keyed", *FOREIGN)
 OWN_KEY = "sk-own-0123456789"
 
 
@@ -79,9 +96,10 @@ def compare(
     if asked[0] != asked[1]:
         problems.append(f"the provider was asked {asked[1]} times, straight {asked[0]}")
     through_us = model_requests(lines[middle:])
-    if mode != FOREIGN:
+    if mode not in FOREIGN:
         return problems + missing_in_history(through_us, through, known, REQUEST)
-    problems += [f"the provider was asked at {line['target']}" for line in through_us if line["target"] != CHAT_PATH]
+    path = FOREIGN[mode].path
+    problems += [f"the provider was asked at {line['target']}" for line in through_us if line["target"] != path]
     return problems + missing_in_history(through_us, through, known, ASKED)
 
 
@@ -109,9 +127,9 @@ def raw_digest(through: Gateway, row: dict[str, Any], *part: str) -> str:
     return hashlib.sha256(through.manage("history", "raw", row["id"], *part)).hexdigest()
 
 
-def lead_abroad(through: Gateway, fake: Provider, scratch: Path) -> None:
+def lead_abroad(through: Gateway, fake: Provider, scratch: Path, abroad: Abroad) -> None:
     document = scratch / "abroad.yaml"
-    document.write_text(ABROAD.format(url=fake.url))
+    document.write_text(ABROAD.format(url=fake.url, **abroad._asdict()))
     through.manage("config", "apply", str(document))
 
 
@@ -145,9 +163,9 @@ def main() -> int:
                 }
             with gateway(scratch, fake.url, free_port(), **settings) as through:
                 known: set[str] = set()
-                if mode == FOREIGN:
-                    lead_abroad(through, fake, scratch)
-                for case in [case for case in cases if mode != FOREIGN or case.command is claude]:
+                if mode in FOREIGN:
+                    lead_abroad(through, fake, scratch, FOREIGN[mode])
+                for case in [case for case in cases if mode not in FOREIGN or case.command is FOREIGN[mode].command]:
                     ran += 1
                     key = ACCESS_KEY if mode == "keyed" else OWN_KEY
                     problems = compare(case, bin_dir, scratch, fake, through, key, known, mode=mode)
