@@ -1,4 +1,4 @@
-"""Sums of a million turns: how long a page of numbers takes, and how long it takes to sum everything up again.
+"""Sums of a million turns: how long a page of numbers is read for, and how long everything is summed up for.
 
     python -m bench.rollups [--turns 1000000] [--days 60]
 
@@ -75,7 +75,7 @@ def run(turns: int, days: int) -> None:
     call_command("migrate", verbosity=0)
     fill(turns, days)
     sum_up()
-    measure(days)
+    measure()
 
 
 def fill(turns: int, days: int) -> None:
@@ -106,27 +106,21 @@ def sum_up() -> None:
     print(f"{RollupHour.objects.count():,} rows by hour, {RollupDay.objects.count():,} by day")
 
 
-def measure(days: int) -> None:
-    from gateway.history.figures import GROUPS, TIME, Span, read_figures
+def measure() -> None:
+    from gateway.admin.usage_page import GROUPS, SPANS, page_of_usage
+    from gateway.history.visibility import EVERYTHING
 
     now = datetime.datetime.now(datetime.UTC)
-    today = now.date() + datetime.timedelta(days=1)
-    spans = {
-        "24 hours": Span(now - datetime.timedelta(hours=24), now),
-        "7 days by hour": Span(now - datetime.timedelta(days=7), now),
-        f"{days} days": Span(today - datetime.timedelta(days=days), today, "UTC"),
-    }
-    for name, span in spans.items():
-        for group in ((TIME,), *((dimension,) for dimension in GROUPS[1:])):
+    for span, title in SPANS.items():
+        for group in GROUPS:
             times = []
             for _ in range(REPEATS):
                 began = time.perf_counter()
-                found = read_figures(span, group)
-                [figures.values() for figures in found]
+                page = page_of_usage({"span": span, "group": group}, EVERYTHING, now)
                 times.append((time.perf_counter() - began) * 1_000)
             times.sort()
             print(
-                f"{name:16} by {group[0]:12} {len(found):4} rows  median {times[len(times) // 2]:6.1f} ms  "
+                f"{title:9} by {group:11} {len(page['rows']):3} rows  median {times[len(times) // 2]:6.1f} ms  "
                 f"p95 {times[int(len(times) * 0.95)]:6.1f} ms"
             )
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from gateway.history.figures import TIME, Figures, Span, read_figures
+from gateway.history.figures import TIME, Figures, Span, added_up, read_figures
 from gateway.history.rollups import DIMENSIONS, zones
 from gateway.history.visibility import Sight
 from gateway.pricing.money import dollars
@@ -70,7 +70,7 @@ def read_usage_page(
     teams = sight.teams
     rows = read_figures(span, (query.group,), teams=teams)
     rows.sort(key=lambda row: (row.sums["cost_usd"] is None, -(row.sums["cost_usd"] or 0), -row.sums["requests"]))
-    (total,) = read_figures(span, teams=teams) or (None,)
+    total = added_up(rows)
     return {
         "title": "Usage",
         "query": query,
@@ -82,7 +82,7 @@ def read_usage_page(
         "rows": [row_of(row, query.group) for row in rows[:ROWS_SHOWN]],
         "left_out": max(0, len(rows) - ROWS_SHOWN),
         "group_title": GROUPS[query.group],
-        "bars": draw_bars(span, read_figures(span, (TIME,), teams=teams)),
+        "bars": draw_bars(span, read_figures(span, (TIME,), teams=teams, latencies=False)),
     }
 
 

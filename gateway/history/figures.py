@@ -66,9 +66,11 @@ def read_figures(
     *,
     teams: Iterable[str] | None = None,
     only: Mapping[str, str] | None = None,
+    latencies: bool = True,
 ) -> list[Figures]:
     """One for each combination of what `group` names (of GROUPS). `teams`: only of these; None: of all. `only`: the
-    value a dimension must have. Raises KeyError for a name there is not."""
+    value a dimension must have. Without `latencies` nothing is known of them, and it is had for a quarter of the time.
+    Raises KeyError for a name there is not."""
     table, column, where = HOURS if span.zone is None else DAYS
     names = [column if name == TIME else GROUPS[GROUPS.index(name)] for name in checked(group)]
     values: dict[str, Any] = {"since": span.since, "until": span.until, "zone": span.zone}
@@ -80,10 +82,25 @@ def read_figures(
         values["teams"] = sorted(teams)
     picked = f"FROM {table} WHERE {where}"
     found = {key: Figures(dict(zip(group, key, strict=True)), sums) for key, sums in read_sums(names, picked, values)}
-    for name in HISTOGRAMS:
-        for key, bucket, number in read_counts(names, name, picked, values):
-            found[key].counts[name][bucket] = number
+    for key, name, bucket, number in read_counts(names, picked, values) if latencies else ():
+        found[key].counts[name][bucket] = number
     return list(found.values())
+
+
+def added_up(parts: Iterable[Figures]) -> Figures | None:
+    """All of them together; None of none."""
+    whole: Figures | None = None
+    for part in parts:
+        if whole is None:
+            whole = Figures({}, dict.fromkeys(SUM_COLUMNS))
+        for name, value in part.sums.items():
+            if value is not None:
+                known = whole.sums[name]
+                whole.sums[name] = value if known is None else known + value
+        for name, counts in part.counts.items():
+            for bucket, number in counts.items():
+                whole.counts[name][bucket] = whole.counts[name].get(bucket, 0) + number
+    return whole
 
 
 def checked(names: Iterable[str]) -> list[str]:
@@ -107,15 +124,27 @@ def read_sums(
 
 
 def read_counts(
-    names: list[str], histogram: str, picked: str, values: dict[str, Any]
-) -> Iterable[tuple[tuple[Any, ...], int, int]]:
-    table, _, where = picked.partition(" WHERE ")
-    spread = f"{table}, unnest({histogram}_buckets, {histogram}_counts) AS each (bucket, number) WHERE {where}"
-    by = ", ".join([*names, "bucket"])
+    names: list[str], picked: str, values: dict[str, Any]
+) -> Iterable[tuple[tuple[Any, ...], str, int, int]]:
+    """(group, name, bucket, how many). Both histograms in one pass: the arrays are unrolled side by side."""
+    unrolled = ", ".join(
+        f"unnest({name}_buckets) AS {name}, unnest({name}_counts)::int4 AS {name}_number" for name in HISTOGRAMS
+    )
+    sets = ", ".join(f"({', '.join([*names, name])})" for name in HISTOGRAMS)
+    numbers = ", ".join(f"sum({name}_number)" for name in HISTOGRAMS)
+    rows = f"SELECT {', '.join([*names, unrolled])} {picked}"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {by}, sum(number) {spread} GROUP BY {by}", values)
-        for *key, bucket, number in cursor.fetchall():
-            yield tuple(key), bucket, int(number)
+        cursor.execute(
+            f"SELECT {', '.join([*names, *HISTOGRAMS, numbers])} FROM ({rows}) AS unrolled GROUP BY GROUPING SETS ({sets})",  # noqa: S608, E501
+            values,
+        )
+        width, kinds = len(names), len(HISTOGRAMS)
+        for row in cursor.fetchall():
+            buckets, counts = row[width : width + kinds], row[width + kinds :]
+            for name, bucket, number in zip(HISTOGRAMS, buckets, counts, strict=True):
+                # In the set of one histogram the other's bucket is NULL, and so is that of padding.
+                if bucket is not None:
+                    yield row[:width], name, bucket, int(number)
 
 
 def as_number(name: str, value: Any) -> Any:
