@@ -21,7 +21,7 @@ from gateway.dialects.failures import ErrorKind
 from gateway.dialects.model_list import fit_profile
 from gateway.dialects.names import Dialect, Outcome
 from gateway.dialects.responses import compaction
-from gateway.dialects.translation import AnswerTranslator, Translation, translate_request
+from gateway.dialects.translation import AnswerTranslator, Translation, translate_request, without_conversation
 from gateway.dialects.turn import Loss, Refused
 from gateway.recording.records import Translated
 
@@ -112,8 +112,9 @@ async def translated_reply(
 ) -> Reply:
     """The provider has answered: wait until it is clear what to say, and say it in the caller's dialect."""
     headers = {name.lower(): value for name, value in response.headers.raw}
+    request.sent_on()
     translator = AnswerTranslator(
-        translation,
+        without_conversation(translation),
         response.status_code,
         headers.get(b"content-type", b"").decode("latin-1"),
         headers.get(b"content-encoding", b"").decode("latin-1"),

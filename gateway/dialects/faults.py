@@ -78,6 +78,8 @@ _TOO_LONG: Final = [
         r"requested tokens \(<input>\) exceed context window of<limit>",
         r"input token count \(<input>\) exceeds the maximum number of tokens allowed \(<limit>",
         r"current length is<input> while limit is<limit>",
+        # tinygrad
+        r"prompt has<input> tokens,? but the (?:model )?context (?:length |size |window )?is<limit>",
         r"prompt is too long:<input> tokens ><limit> maximum",
     )
 ]
@@ -158,7 +160,7 @@ def _classify(payload: JSONObject, status: int | None) -> Failed:
     if kind in (ErrorKind.UNAVAILABLE, ErrorKind.API_ERROR) and _OVERLOADED.search(sentence):
         kind = ErrorKind.OVERLOADED
     if kind in (ErrorKind.CONTEXT_LENGTH, ErrorKind.INVALID_REQUEST, ErrorKind.TOO_LARGE, ErrorKind.API_ERROR):
-        if (recovery := too_long(sentence, error)) is not None:
+        if (recovery := too_long(sentence, error, known=kind is ErrorKind.CONTEXT_LENGTH)) is not None:
             return Failed(ErrorKind.CONTEXT_LENGTH, recovery, 400 if status in (None, 500) else status)
         if (field := _UNKNOWN_FIELD.search(sentence)) is not None:
             name = field["field"].rstrip(".")
@@ -191,14 +193,15 @@ def _advise(sentence: str, kind: ErrorKind) -> str:
     return f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} {advice}"
 
 
-def too_long(sentence: str, error: JSONObject) -> str | None:
-    """The sentence by which Claude Code makes room, before the provider's own; None when it is about something else."""
+def too_long(sentence: str, error: JSONObject, *, known: bool) -> str | None:
+    """The sentence by which Claude Code makes room, before the provider's own; None when it is about something else.
+    `known`: the error's code has said already that it is about the context."""
     found = next((match for pattern in _TOO_LONG if (match := pattern.search(sentence))), None)
     said = {key: int(value.replace(",", "")) for key, value in found.groupdict().items()} if found else {}
     prompt = said.get("input") or _whole(error.get("n_prompt_tokens")) or said.get("sum")
     limit = said.get("limit") or _whole(error.get("n_ctx"))
     if prompt is None or limit is None:
-        if _TOO_LONG_UNCOUNTED.search(sentence) is None:
+        if not known and _TOO_LONG_UNCOUNTED.search(sentence) is None:
             return None
         return _advise(f"prompt is too long. {sentence}", ErrorKind.CONTEXT_LENGTH)
     output = said.get("output", 0)

@@ -71,6 +71,12 @@ def translate_request(
     return Translation(caller, provider, profile, request, encoded, encoded.losses, len(body))
 
 
+def without_conversation(translation: Translation) -> Translation:
+    """What the answer still needs of it: a stream must not hold the request's megabytes for as long as it runs."""
+    request = replace(translation.request, messages=())
+    return replace(translation, request=request, encoded=replace(translation.encoded, body=b""))
+
+
 class AnswerTranslator:
     """Takes the provider's answer chunk by chunk. `failed` is set when the provider failed in whatever way: as long as
     `begun` is False the caller can still be told so with a status, afterwards the failure is in its stream.

@@ -18,6 +18,7 @@ TOO_LONG = {
     "The input (150000 tokens) is longer than the model's context length (131072 tokens).": (150_000, 131_072),
     "request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it": (5000, 4096),
     "Requested tokens (600) exceed context window of 512": (600, 512),
+    "prompt has 5213 tokens, but the model context is 2048": (5213, 2048),
     "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).": (1_200_000, 1_048_576),
     "Please reduce the length. Current length is 9,000 while limit is 8,192": (9000, 8192),
     "This endpoint's maximum context length is 131072 tokens. However, you requested about 140000 tokens (139000 of "
@@ -60,6 +61,12 @@ def test_llama_cpp_says_its_numbers_in_fields() -> None:
                       "type": "exceed_context_size_error", "n_prompt_tokens": 70, "n_ctx": 64}}  # fmt: skip
     failed = read_fault(400, "application/json", json.dumps(body).encode())
     assert failed.message.startswith("prompt is too long: 70 tokens > 64 maximum.")
+
+
+def test_a_code_alone_tells_that_the_context_is_too_long() -> None:
+    failed = read_fault(400, "application/json", openai("Too much.", code="context_length_exceeded"))
+    assert (failed.kind, failed.status) == (ErrorKind.CONTEXT_LENGTH, 400)
+    assert failed.message.startswith("prompt is too long. Too much.")
 
 
 SHAPES = {
