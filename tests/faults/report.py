@@ -23,7 +23,8 @@ processes (the supervisor with everything below it, a fake provider, a load clie
 held or stopped, a full disk, a TCP proxy that misbehaves), and a checker that compares the provider's book with that of
 the client and with the history. While a row runs, the line `accepted = stored + spooled + dropped` is looked at twice a
 second, and a wrong one fails the row. `python -m tests.faults --list` names the rows, `--quick` runs the short form of
-those marked ⚡, `python -m tests.faults R-02` runs one. This table is written by the run (`--write`).
+those marked ⚡, `python -m tests.faults R-02` runs one. Rows that promise times (R-01, S-03, S-16) need a machine that
+has nothing else to do. This table is written by the run (`--write`).
 
 | row | what must hold | result | date | commit |
 | --- | --- | --- | --- | --- |
