@@ -26,7 +26,7 @@ from gateway.api.state import GatewayState
 QUIET_SECONDS = 1.0
 """After this long without a request none is thought to be on its way."""
 LONGEST_HEAD = 5.0
-"""How long the head of a request may take when the process wants to end."""
+"""How long the first request of a connection, or the head of one, is waited for when the connection is to go."""
 LINGER_SECONDS = 5.0
 """How long a client that was answered may say nothing before its connection ends."""
 LINGER_BYTES = 256 * 1024 * 1024
@@ -168,9 +168,10 @@ class GatewayProtocol(HttpToolsProtocol):
             return False
         if self.cycle is not None and not self.cycle.response_complete:
             return False
-        begun = self.head_open and self.head_bytes > 0
+        # Who has just connected is about to ask; a busy machine may let it wait for seconds.
+        awaited = self.cycle is None or (self.head_open and self.head_bytes > 0)
         silence = self.loop.time() - self.quiet_since
-        if silence < (LONGEST_HEAD if begun else quiet) or self._has_unread():
+        if silence < (LONGEST_HEAD if awaited else quiet) or self._has_unread():
             return False
         self.transport.close()
         return True
