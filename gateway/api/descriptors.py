@@ -51,10 +51,13 @@ class Descriptors:
 
     def grant(self) -> bool:
         """For one request, its connection to a provider; to be given back by `give_back`."""
-        if not self._fits(1, self.ceiling - min(REFUSALS, self.ceiling // 4)):
+        if not self.could_grant():
             return False
         self.granted += 1
         return True
+
+    def could_grant(self) -> bool:
+        return self._fits(1, self.ceiling - min(REFUSALS, self.ceiling // 4))
 
     def give_back(self) -> None:
         self.granted -= 1

@@ -64,6 +64,7 @@ class GatewayServer(uvicorn.Server):
         self.runtime = runtime
         self._door = Door((), self._make_protocol)
         self._reopening: asyncio.Task[None] | None = None
+        self._let_go_at = 0.0
         self._drain_grace = drain_grace
         self._drain_seconds = drain_seconds
         self._told = asyncio.Event()
@@ -108,6 +109,8 @@ class GatewayServer(uvicorn.Server):
             self._door.shut()
             log.warning("no file descriptor for another connection (%d are open): the next ones wait", len(self._open))
             self._reopening = asyncio.create_task(self._reopen())
+        elif not descriptors.could_grant() and monotonic() - self._let_go_at >= LOOK_SECONDS:
+            self._let_go()
 
     @property
     def _open(self) -> set[Any]:
@@ -123,6 +126,7 @@ class GatewayServer(uvicorn.Server):
         await self._door.open()
 
     def _let_go(self) -> None:
+        self._let_go_at = monotonic()
         for connection in list(self._open):
             if isinstance(connection, GatewayProtocol):
                 connection.let_go()
