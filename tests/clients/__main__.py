@@ -26,8 +26,8 @@ ACCESS_KEY = "key-of-the-comparison"
 REQUEST, ASKED = ("--part", "request"), ("--part", "request", "--sent")
 ABROAD = """
 providers:
-  - {{name: engine, dialect: openai, address: {url}, profile: {profile}, credentials: [{{name: main, secret: key-e}}]}}
-  - {{name: claude, dialect: anthropic, address: {url}, credentials: [{{name: main, secret: sk-ant-api03-e}}]}}
+  - {{name: engine, dialect: openai, address: {url}, profile: {profile}, keyless: true}}
+  - {{name: claude, dialect: anthropic, address: {url}, keyless: true}}
 routes:
   - {{match: "{models}", provider: {provider}, model: {model}}}
 """
