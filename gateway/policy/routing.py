@@ -10,12 +10,14 @@ from gateway.dialects.codecs import CODECS
 from gateway.dialects.names import Dialect, ProviderDialect, provider_dialect
 from gateway.policy.access import DEFAULT_PROVIDERS
 from gateway.policy.patterns import fits, pattern
-from gateway.policy.snapshot import Caller, Conditions, ProviderEntry, RouteEntry, Snapshot, TargetEntry
+from gateway.policy.snapshot import Caller, Candidates, Conditions, ProviderEntry, RouteEntry, Snapshot, TargetEntry
 from gateway.policy.strategies import Scenario, Strategy
 
 NO_SCENARIOS: frozenset[Scenario] = frozenset()
 DEFAULT_FALLBACK = frozenset({"429", "5xx", "connect", "timeout", "broken"})
 BYTES_PER_TOKEN = 4
+MOST_REMEMBERED = 1000
+LONGEST_REMEMBERED = 200
 NO_ROUTE = "no route fits: the default provider"
 
 
@@ -171,14 +173,30 @@ def find_route(snapshot: Snapshot, question: Question) -> RouteEntry | None:
     model = question.model
     if model is None:
         return None
-    for route in snapshot.conditional_routes:
+    found = snapshot.candidates.get(model) or remember_candidates(snapshot, model)
+    for route in found.conditional:
         assert route.conditions is not None
-        if fits(route.match, model) and hold(route.conditions, question):
+        if hold(route.conditions, question):
             return route
-    exact = snapshot.exact_routes.get(model)
-    if exact is not None:
-        return exact
-    return next((route for route in snapshot.pattern_routes if pattern(route.match).fullmatch(model)), None)
+    return found.plain
+
+
+def remember_candidates(snapshot: Snapshot, model: str) -> Candidates:
+    """Callers name what they like: only so many names are remembered, and none that is long."""
+    found = find_candidates(snapshot, model)
+    if len(model) <= LONGEST_REMEMBERED:
+        if len(snapshot.candidates) >= MOST_REMEMBERED:
+            snapshot.candidates.clear()
+        snapshot.candidates[model] = found
+    return found
+
+
+def find_candidates(snapshot: Snapshot, model: str) -> Candidates:
+    conditional = tuple(route for route in snapshot.conditional_routes if fits(route.match, model))
+    plain = snapshot.exact_routes.get(model)
+    if plain is None:
+        plain = next((route for route in snapshot.pattern_routes if pattern(route.match).fullmatch(model)), None)
+    return Candidates(conditional, plain)
 
 
 def hold(conditions: Conditions, question: Question) -> bool:

@@ -112,6 +112,14 @@ class RouteEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidates:
+    """The routes that a model's name fits: those with conditions in the order they are tried, and the one without."""
+
+    conditional: tuple[RouteEntry, ...]
+    plain: RouteEntry | None
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Whom a key stands for, and what it is good for. Empty sets and tuples: everything."""
 
@@ -171,3 +179,5 @@ class Snapshot:
     region_fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     validation: ValidationBounds | None = None
     """None: requests are not judged here."""
+    candidates: dict[str, Candidates] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """By model, as they were found: many patterns are looked through once for a name. Kept by `find_route`."""

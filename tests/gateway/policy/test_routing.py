@@ -10,7 +10,7 @@ import pytest
 
 from gateway.dialects.names import Dialect, ProviderDialect
 from gateway.dialects.profiles import PROFILES
-from gateway.policy.routing import Plan, Question, Still, Target, find_route, order, plan_route
+from gateway.policy.routing import MOST_REMEMBERED, Plan, Question, Still, Target, find_route, order, plan_route
 from gateway.policy.snapshot import Caller, Conditions, ProviderEntry, RouteEntry, Snapshot, TargetEntry
 from gateway.policy.strategies import Scenario, Strategy
 
@@ -66,6 +66,31 @@ def test_a_hostile_model_name_costs_no_time() -> None:
     began = time.perf_counter()
     assert find_route(snapshot, Question(Dialect.CHAT, "a" * 20_000)) is None
     assert time.perf_counter() - began < 1
+
+
+def test_many_patterns_are_looked_through_once_for_a_name() -> None:
+    routes = tuple(RouteEntry(f"model-{number}-*", "x", "") for number in range(2_000))
+    snapshot = Snapshot(1, False, {}, pattern_routes=routes, conditional_routes=CONDITIONAL)
+    for name in ("model-1999-x", "nothing"):
+        first = find_route(snapshot, Question(Dialect.CHAT, name))
+        assert first is (routes[-1] if name.startswith("model") else None)
+        began = time.perf_counter()
+        assert all(find_route(snapshot, Question(Dialect.CHAT, name)) is first for _ in range(200))
+        assert time.perf_counter() - began < 0.05
+    assert find_route(snapshot, Question(Dialect.CHAT, "model-1999-x", Caller("ci"))) is CONDITIONAL[0]
+
+
+CONDITIONAL = (RouteEntry("model-*", "x", "", conditions=Conditions(keys=frozenset({"ci"}))),)
+
+
+def test_the_names_that_callers_make_up_fill_no_memory() -> None:
+    snapshot = Snapshot(1, False, {}, pattern_routes=(RouteEntry("claude-*", "x", ""),))
+    for number in range(3 * MOST_REMEMBERED):
+        assert find_route(snapshot, Question(Dialect.CHAT, f"claude-{number}")) is not None
+    assert find_route(snapshot, Question(Dialect.CHAT, "claude-" + "x" * 20_000)) is not None
+    assert 0 < len(snapshot.candidates) <= MOST_REMEMBERED
+    assert max(map(len, snapshot.candidates)) < 100
+    assert not replace(snapshot, version=2, pattern_routes=()).candidates
 
 
 LOCAL = ProviderEntry("local", ProviderDialect.ANTHROPIC, "http://127.0.0.1:1", region="eu")
