@@ -20,6 +20,8 @@ from tests.upstream import FakeProvider, SeenRequest, SentResponse
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTED = re.compile(r"(?:listening on|development server at) http://([^\s]+):(\d+)")
+START_SECONDS = 120.0
+"""A start takes seconds; no test is about it, and the machine may have other things to do."""
 T = TypeVar("T")
 
 
@@ -108,7 +110,7 @@ class WebProcess:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
-        until(self._has_started, 30, f"the start of {command}")
+        until(self._has_started, START_SECONDS, f"the start of {command}")
 
     def _has_started(self) -> bool:
         assert self.process is not None
