@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
+from gateway.history.store import rebuild_request
+from gateway.history.sweeping import sweep
 from gateway.models import RequestLog, StoredBody
 from gateway.recording.loader import Loader
 from gateway.recording.status import Status, read_status
@@ -79,22 +83,27 @@ def test_a_killed_writer_leaves_a_row_for_every_admission(
     assert_balanced(read_status(spool_dir))
 
 
+@pytest.mark.timeout(240)
 def test_a_loader_killed_again_and_again_loses_nothing_and_stores_nothing_twice(
     spool_dir: Path, start_process: Start, database_url: str
 ) -> None:
-    ids = with_recorder(spool_dir, lambda recorder: {record(recorder).id_text for _ in range(2500)})
+    ids = with_recorder(
+        spool_dir, lambda recorder: {record(recorder, body=turn(number)).id_text for number in range(2500)}
+    )
     command = ("manage.py", "loader", "--spool", str(spool_dir))
     environment = {"DATABASE_URL": database_url}
     for _ in range(KILLS):
         before = RequestLog.objects.count()
         process = start_process(*command, environment=environment)
-        wait_until(lambda before=before: RequestLog.objects.count() > before or RequestLog.objects.count() == len(ids))
+        wait_until(
+            lambda before=before: RequestLog.objects.count() > before or RequestLog.objects.count() == len(ids), 60
+        )
         assert_balanced(read_status(spool_dir))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert_balanced(read_status(spool_dir))
     process = start_process(*command, environment=environment)
-    wait_until(lambda: read_status(spool_dir).spooled == 0)
+    wait_until(lambda: read_status(spool_dir).spooled == 0, 60)
     process.terminate()
     assert process.wait(timeout=20) == 0
     assert stored() == ids
@@ -102,6 +111,22 @@ def test_a_loader_killed_again_and_again_loses_nothing_and_stores_nothing_twice(
     status = read_status(spool_dir)
     assert (status.accepted, status.stored) == (len(ids), len(ids))
     assert_balanced(status)
+    # Every conversation is whole, and nothing lies about that no request refers to.
+    in_order = sorted(ids)
+    assert [rebuild_request(uuid.UUID(in_order[number])) for number in range(24, 2500, 50)] == [
+        turn(number) for number in range(24, 2500, 50)
+    ]
+    month = datetime.datetime.now(datetime.UTC).date().replace(day=1)
+    assert set(sweep(month, 0).values()) == {0}
+
+
+def turn(number: int) -> bytes:
+    """Of conversations of 25 turns, each of which says everything again."""
+    said = [
+        b'{"role":"user","content":"conversation %d says %d"}' % (number // 25, place)
+        for place in range(number % 25 + 1)
+    ]
+    return b'{"model":"claude-opus-5-5","messages":[' + b",".join(said) + b"]}"
 
 
 def test_the_sums_agree_at_every_moment_while_all_of_it_runs(
