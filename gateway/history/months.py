@@ -1,8 +1,8 @@
 """A month that goes whole: its partitions are detached, then dropped, and nobody waits for that longer than a moment.
 
 What a legal hold keeps back is copied out first, rows and blobs, into tables that take the place of the old ones.
-DETACH CONCURRENTLY waits for whoever reads, but nobody queues behind it; a lock that is not to be had within a second
-is asked for again later.
+DETACH CONCURRENTLY waits for whoever reads, but nobody queues behind it; a lock that is not to be had within half a
+second is asked for again later.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from gateway.history.partitions import (
     next_month,
     partition_statement,
 )
-from gateway.history.sweeping import LOCK_TIMEOUT, Busy, raise_epoch, sweep
+from gateway.history.rollups import ROLLUP_LOCK
+from gateway.history.sweeping import Busy, raise_epoch, sweep
 from gateway.models import DroppedMonth, RequestLog
 
+LOCK_TIMEOUT = "500ms"
 TRIES = 120
 PAUSE_SECONDS = 0.5
 MONTHS = """
@@ -70,8 +72,7 @@ def drop_month(month: datetime.date, held: Q | None = None) -> None:
     """Remove a month, but for what is held. May be run again after it was broken off. Raises Busy."""
     kept = of_month(month).filter(held).values_list("id", "scope") if held is not None else []
     pairs = list(kept)
-    with transaction.atomic():
-        DroppedMonth.objects.update_or_create(month=month)
+    patiently(lambda: announce(month))
     raise_epoch()
     if pairs:
         copy_out(month, [id for id, _ in pairs], {scope for _, scope in pairs})
@@ -79,6 +80,13 @@ def drop_month(month: datetime.date, held: Q | None = None) -> None:
         take_away(table, month, replaced=bool(pairs))
     for scope in {scope for _, scope in pairs}:
         sweep(month, scope)
+
+
+def announce(month: datetime.date) -> None:
+    """From here on neither the spool nor a rollup touches the month; a rollup that is under way ends first."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROLLUP_LOCK])
+        DroppedMonth.objects.update_or_create(month=month)
 
 
 def of_month(month: datetime.date) -> QuerySet[RequestLog]:
@@ -130,7 +138,7 @@ def detach(cursor: Any, table: str, name: str) -> None:
 
 
 def patiently(work: Callable[[], object]) -> None:
-    """Do what needs a lock for a moment, again and again, each time waiting a second for it at most. Raises Busy."""
+    """Do what needs a lock for a moment: wait half a second for it at most, again and again. Raises Busy."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
         try:

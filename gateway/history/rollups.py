@@ -22,6 +22,7 @@ from django.db import connection, connections, transaction
 
 from gateway.history.id_times import HOUR, first_id_at, hour_of
 from gateway.history.latency import bucket_sql
+from gateway.history.partitions import month_of
 from gateway.history.rollup_marks import MARK
 from gateway.models import RollupDay, RollupZone
 
@@ -91,7 +92,10 @@ WITH chosen AS (SELECT DISTINCT hour FROM gateway_rollupdue ORDER BY hour DESC L
 taken AS (DELETE FROM gateway_rollupdue AS due USING chosen WHERE due.hour = chosen.hour RETURNING due.hour)
 SELECT DISTINCT hour FROM taken ORDER BY hour
 """
-ANY_TURN = "SELECT EXISTS (SELECT 1 FROM gateway_requestlog WHERE id >= %(first)s AND id < %(beyond)s)"
+WHOLE = """
+SELECT EXISTS (SELECT 1 FROM gateway_requestlog WHERE id >= %(first)s AND id < %(beyond)s)
+AND NOT EXISTS (SELECT 1 FROM gateway_droppedmonth WHERE month BETWEEN %(since)s AND %(until)s)
+"""
 
 # PostgreSQL 15 knows no min() of uuids.
 FIRST_AND_LAST = """
@@ -133,21 +137,23 @@ def roll_up_all() -> int | None:
 
 def sum_hour(cursor: Any, hour: datetime.datetime) -> None:
     bounds = id_bounds(hour, hour + HOUR)
-    if has_turns(cursor, bounds):
+    if has_all_turns(cursor, bounds):
         cursor.execute("DELETE FROM gateway_rolluphour WHERE hour = %s", [hour])
         cursor.execute(INSERT_HOUR, bounds | {"hour": hour})
 
 
 def sum_day(cursor: Any, day: LocalDay) -> None:
     bounds = id_bounds(*bounds_of(day))
-    if has_turns(cursor, bounds):
+    if has_all_turns(cursor, bounds):
         cursor.execute("DELETE FROM gateway_rollupday WHERE zone = %s AND day = %s", list(day))
         cursor.execute(INSERT_DAY, bounds | day._asdict())
 
 
-def has_turns(cursor: Any, bounds: dict[str, uuid.UUID]) -> bool:
-    """Sums outlive their turns: where none are left, because their month went, what was summed up stays."""
-    cursor.execute(ANY_TURN, bounds)
+def has_all_turns(cursor: Any, bounds: dict[str, uuid.UUID]) -> bool:
+    """Sums outlive their turns: what was summed up stays where none are left, and where only those are that a legal
+    hold kept of a month that went, or those of a local day's other month."""
+    last = uuid.UUID(int=bounds["beyond"].int - 1)
+    cursor.execute(WHOLE, bounds | {"since": month_of(bounds["first"].bytes), "until": month_of(last.bytes)})
     return bool(cursor.fetchone()[0])
 
 
@@ -156,7 +162,7 @@ def id_bounds(start: datetime.datetime, end: datetime.datetime) -> dict[str, uui
 
 
 def mark_range(since: datetime.datetime | None = None, until: datetime.datetime | None = None) -> int:
-    """Mark every hour with a turn in it to be summed up again; how many."""
+    """Mark every hour with a turn in it to be summed up again, but for months that went; how many."""
     with connection.cursor() as cursor:
         cursor.execute(FIRST_AND_LAST)
         ids = [row[0] for row in cursor.fetchall()]
@@ -167,7 +173,7 @@ def mark_range(since: datetime.datetime | None = None, until: datetime.datetime 
         end = end if until is None else min(end, until)
         marked = 0
         while start < end:
-            if has_turns(cursor, id_bounds(start, start + HOUR)):
+            if has_all_turns(cursor, id_bounds(start, start + HOUR)):
                 cursor.execute(MARK, [[start]])
                 marked += 1
             start += HOUR

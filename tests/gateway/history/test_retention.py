@@ -14,8 +14,10 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection, connections, transaction
+from django.db.models import Q
 
 from gateway.history.months import drop_month, existing_months
+from gateway.history.rollups import mark_range, roll_up_all
 from gateway.history.store import NotInHistory, rebuild_request, rebuild_response
 from gateway.history.sweeping import sweep
 from gateway.history.tree_writer import StalePlans
@@ -28,6 +30,10 @@ from gateway.models import (
     Node,
     RequestLog,
     RetentionTerm,
+    RollupDay,
+    RollupDue,
+    RollupHour,
+    RollupZone,
     Scope,
     Team,
 )
@@ -164,6 +170,24 @@ def test_a_team_with_a_shorter_term_loses_what_is_older() -> None:
     keep([sample(user("a"), at=old, team="red"), sample(user("b"), at=old, team="blue"), sample(user("c"), team="red")])
     run("retention", "--yes")
     assert sorted(RequestLog.objects.values_list("team", flat=True)) == ["blue", "red"]
+
+
+def test_sums_stay_of_a_month_of_which_only_held_turns_are_left() -> None:
+    RollupZone.objects.get_or_create(name="America/New_York")
+    april = datetime.datetime(2025, 4, 1, 1, 30, tzinfo=datetime.UTC)  # still March 31st in New York
+    at = april - datetime.timedelta(hours=2)
+    keep([sample(user("old"), at=at), sample(user("held"), at=at, session="held"), sample(user("new"), at=april)])
+    roll_up_all()
+    sums = [list(table.objects.order_by("pk").values()) for table in (RollupHour, RollupDay)]
+    LegalHold.objects.create(name="Case 1", session_id="held")
+    drop_month(MARCH, Q(session_id="held"))
+    for hour in (at, april):
+        RollupDue.objects.create(hour=hour.replace(minute=0))
+    assert mark_range() == 1
+    roll_up_all()
+    assert [[row | {"id": 0} for row in table] for table in sums] == [
+        [row | {"id": 0} for row in table.objects.order_by("pk").values()] for table in (RollupHour, RollupDay)
+    ]
 
 
 def test_the_spool_does_not_bring_a_dropped_month_back() -> None:
