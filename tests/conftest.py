@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -17,15 +20,8 @@ from django.db import connection
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Redis of this worker's own, on loopback."""
-    port = free_port()
-    command = [str(redis_program()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen(command, cwd=tmp_path_factory.mktemp("redis"), stdout=subprocess.DEVNULL)
-    try:
-        wait_for_port(port, process)
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+    with running_redis(tmp_path_factory.mktemp("redis"), free_port()) as process:
+        yield process.url
 
 
 @pytest.fixture
@@ -38,6 +34,25 @@ def database_url(transactional_db: None) -> str:
         credentials += ":" + quote(settings["PASSWORD"], safe="")
     port = f":{settings['PORT']}" if settings["PORT"] else ""
     return f"postgresql://{credentials}@{port}/{quote(settings['NAME'], safe='')}?{urlencode(query)}"
+
+
+class RedisProcess(NamedTuple):
+    process: subprocess.Popen[bytes]
+    url: str
+
+
+@contextmanager
+def running_redis(directory: Path, port: int) -> Iterator[RedisProcess]:
+    """A real Redis that keeps nothing, on loopback; however it was left, it is gone afterwards."""
+    command = [str(redis_program()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, process)
+        yield RedisProcess(process, f"redis://127.0.0.1:{port}/0")
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        process.wait(timeout=10)
 
 
 def redis_program() -> Path:

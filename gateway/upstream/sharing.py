@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "turnlog:fleet"
 KEPT = "turnlog:fleet:kept:"
-KEPT_SECONDS = 60
+BREAKER_SECONDS = 3600
 WAITING = 1000
 REDIS_SECONDS = 1.0
 
@@ -76,7 +76,8 @@ class Sharing:
         while (message := self._outgoing.get()) is not None and not self._stopping.is_set():
             data = msgspec.json.encode(message)
             try:
-                client.set(f"{KEPT}{message.kind}:{message.provider}:{message.name}", data, ex=KEPT_SECONDS)
+                if seconds := kept_seconds(message):
+                    client.set(f"{KEPT}{message.kind}:{message.provider}:{message.name}", data, ex=seconds)
                 client.publish(CHANNEL, data)
             except redis.RedisError as error:
                 log.warning("news for the other processes were not sent: %s", error)
@@ -106,7 +107,7 @@ class Sharing:
             news = None if message.process == self._process else news_of(message)
         except (ValueError, msgspec.ValidationError):
             return
-        if news is not None:
+        if news is not None and not self._stopping.is_set():
             adopt(news)
 
 
@@ -117,6 +118,13 @@ def message_of(process: str, news: News) -> Message:
     if isinstance(news, CredentialLimited):
         return Message(process, "limited", news.provider, news.credential, news.until)
     return Message(process, "rejected", news.provider, news.credential, time.time(), str(news.status))
+
+
+def kept_seconds(message: Message) -> int:
+    """For whoever starts later. A rejection is not kept: it is a row as well, and a person may undo it."""
+    if message.kind == "breaker":
+        return BREAKER_SECONDS
+    return max(0, int(message.at - time.time())) if message.kind == "limited" else 0
 
 
 def news_of(message: Message) -> News | None:
