@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 LIST_KEYS = {
     "id", "started_at", "method", "path", "dialect", "provider", "requested_model", "model", "status_code", "outcome",
     "is_streaming", "stop_reason", "usage", "first_byte_ms", "duration_ms", "session_id", "agent_id", "parent_agent_id",
-    "client", "request_bytes", "response_bytes", "upstream_request_id", "organization_id",
+    "client", "request_bytes", "response_bytes", "upstream_request_id", "organization_id", "cost_usd", "cost_note",
 }  # fmt: skip
 SHOW_KEYS = LIST_KEYS | {
     "request_headers", "response_headers", "rate_limits", "chunk_timings", "attempts", "stream_error", "message",
