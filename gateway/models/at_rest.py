@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 import hmac
-import json
 import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.db import models
+
+from gateway.models.packed_headers import compress, decompress, pack_json, unpack_json
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -98,24 +99,24 @@ def key_of(data: bytes) -> HistoryKey | None:
 
 
 def seal_json(value: Any) -> Any:
-    """A value for a JSON column: as it is, or as `{"sealed": ...}`."""
+    """A value for a JSON column, compressed, and as `{"sealed": ...}` when there is a key."""
     if sealing_key() is None:
-        return value
-    return {"sealed": base64.b64encode(seal(json.dumps(value).encode())).decode()}
+        return pack_json(value)
+    return {"sealed": base64.b64encode(seal(compress(value))).decode()}
 
 
 def unseal_json(value: Any) -> Any:
     """What `seal_json` was given; an empty list when its key is gone."""
-    if not isinstance(value, dict) or set(value) != {"sealed"}:
-        return value
     try:
-        return json.loads(unseal(base64.b64decode(value["sealed"])))
+        if isinstance(value, dict) and set(value) == {"sealed"}:
+            return decompress(unseal(base64.b64decode(value["sealed"])))
+        return unpack_json(value)
     except ValueError:
         return []
 
 
 class SealedJSONField(JSONField):
-    """A JSON column whose values the loader may have sealed; read, they are open."""
+    """A JSON column whose values the loader compressed, and may have sealed; read, they are open."""
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         return unseal_json(super().from_db_value(value, expression, connection))
