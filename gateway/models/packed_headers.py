@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import zstandard
+from typing import Any
 
 KEY = "z1"
 LEVEL = 9
@@ -68,19 +66,26 @@ class BadHeaders(ValueError):
     """What is stored cannot be decompressed."""
 
 
-@lru_cache(maxsize=1)
-def dictionary() -> zstandard.ZstdCompressionDict:
-    # Takes memory that a process which reads no history need not spend.
-    import zstandard
+class Codecs(threading.local):
+    """zstandard's objects may not be used by two threads at once."""
 
-    return zstandard.ZstdCompressionDict(DICTIONARY, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    def __init__(self) -> None:
+        # Takes memory that a process which reads no history need not spend.
+        import zstandard
+
+        dictionary = zstandard.ZstdCompressionDict(DICTIONARY, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+        dictionary.precompute_compress(level=LEVEL)
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=dictionary)
+        self.decompressor = zstandard.ZstdDecompressor(dict_data=dictionary)
+
+
+@lru_cache(maxsize=1)
+def codecs() -> Codecs:
+    return Codecs()
 
 
 def compress(value: Any) -> bytes:
-    import zstandard
-
-    data = json.dumps(value, separators=(",", ":")).encode()
-    return zstandard.ZstdCompressor(level=LEVEL, dict_data=dictionary()).compress(data)
+    return codecs().compressor.compress(json.dumps(value, separators=(",", ":")).encode())
 
 
 def decompress(data: bytes) -> Any:
@@ -91,7 +96,7 @@ def decompress(data: bytes) -> Any:
         if data.startswith(MAGIC):
             if zstandard.frame_content_size(data) > LARGEST:
                 raise BadHeaders("the compressed headers announce too many bytes")
-            data = zstandard.ZstdDecompressor(dict_data=dictionary()).decompress(data)
+            data = codecs().decompressor.decompress(data)
         return json.loads(data)
     except zstandard.ZstdError as error:
         raise BadHeaders(f"the compressed headers are damaged: {error}") from error
