@@ -243,6 +243,8 @@ class Exchange:
     def translated(self, translated: Translated) -> None:
         """The exchange is translated; told again when more of it is known."""
         try:
+            if armed:
+                hit("translated")
             if not self._finished:
                 self._delta.translated = translated
                 self.mark()

@@ -25,11 +25,14 @@ from tests.embedded.commands import MANAGE, environment_for, manage, running
 HEADERS: Pairs = [(b"x-api-key", b"sk-ant-of-the-backup"), (b"Content-Type", b"application/json")]
 BODY = b'{"model":"claude-opus-5-5","stream":true,"messages":[{"role":"user","content":"hello"}]}'
 BEFORE = 60
+PAUSE = 0.02
+"""Seconds between a caller's requests: as many as the machine can would make a history that takes minutes to read."""
 """Answers that must have come before the backup begins."""
 
 
 class Traffic:
-    """One caller after the other, until told to stop. `ids` are the exchanges whose answers came whole."""
+    """One request after the other of each of three callers, as fast as people's agents, until told to stop. `ids` are
+    the exchanges whose answers came whole."""
 
     def __init__(self, web: WebProcess) -> None:
         self.ids: list[str] = []
@@ -44,6 +47,7 @@ class Traffic:
                 answer = wire.answer()
                 assert answer.whole
                 self.ids.append((answer.header(b"x-turnlog-request-id") or b"").decode())
+                self._stop.wait(PAUSE)
 
     def __enter__(self) -> Traffic:
         for thread in self._threads:

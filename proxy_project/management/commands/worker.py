@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
+from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +19,8 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=2, help="tasks that run at once (default: 2)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Until Celery has its own handlers; beat and the imports may take seconds before that.
+        signal.signal(signal.SIGTERM, end)
         # Late: Celery is heavy, and only this command needs it.
         from celery.beat import EmbeddedService
         from celery.signals import setup_logging
@@ -51,6 +55,11 @@ class Command(BaseCommand):
 def quieten() -> None:
     """Celery warns of root, which containers run as; with tasks that are JSON only, root is harmless."""
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
+
+
+def end(number: int, frame: FrameType | None) -> None:
+    """Being told to end before the first task is no failure."""
+    raise SystemExit(0)
 
 
 def leave_logging(**signal: Any) -> None:

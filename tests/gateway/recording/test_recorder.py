@@ -16,12 +16,12 @@ from gateway.recording.counters import Slot, read_counters
 from gateway.recording.open_files import OpenFiles
 from gateway.recording.quarantine import Quarantine
 from gateway.recording.recorder import CaptureUnavailable, Exchange, Recorder
-from gateway.recording.records import Attempt
+from gateway.recording.records import Attempt, Translated
 from gateway.recording.series import is_alive, list_segments, list_series
 from gateway.recording.series_tail import SeriesTail
 from tests.gateway.recording.recording import CANARY, admission, eventually, make_recorder, new_id, record
 
-HOOKS = ["request_body", "patch", "attempt", "response_head", "chunk", "held", "finish", "take"]
+HOOKS = ["request_body", "patch", "translated", "attempt", "response_head", "chunk", "held", "finish", "take"]
 
 
 def read_spool(spool_dir: Path) -> dict[bytes, Recorded]:
@@ -128,6 +128,7 @@ async def test_a_fault_in_a_hook_costs_the_record_and_not_the_exchange(spool_dir
         exchange = recorder.admit(new_id(), admission(b"body"))
         exchange.request_body(b"body")
         exchange.patch(0, 1, b"x")
+        exchange.translated(Translated("chat", "openai"))
         exchange.attempt(Attempt("anthropic", "https://api.example", 1))
         exchange.response_head(200, [])
         exchange.chunk(b"chunk")
