@@ -1,7 +1,8 @@
 """What the pages may load and run: nothing from elsewhere, no inline script anywhere.
 
 The admin's theme evaluates expressions in attributes (hence 'unsafe-eval') and writes its colours into a style element.
-Everything else gets the strict policy. Pages of the admin show captured data, which no cache may keep.
+Everything else gets the strict policy. Pages of the admin and under /d/ show captured data,
+which no cache may keep.
 """
 
 from __future__ import annotations
@@ -14,18 +15,22 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 COMMON = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-STRICT = f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; {COMMON}"
+STRICT = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    f"{COMMON}"
+)
 ADMIN = (
     "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     f"connect-src 'self'; {COMMON}"
 )
 ADMIN_PREFIX = "/admin/"
+KEPT_BY_NO_CACHE = (ADMIN_PREFIX, "/d/")
 
 
 def protect(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     within_admin = request.path.startswith(ADMIN_PREFIX)
     response.headers.setdefault("Content-Security-Policy", ADMIN if within_admin else STRICT)
-    if within_admin:
+    if request.path.startswith(KEPT_BY_NO_CACHE):
         response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -10,6 +10,10 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 
+from dashboard.access import Viewer
+from dashboard.pages import Page
+from dashboard.shell import pages_for
+
 GROUPS = (
     (
         "History",
@@ -55,14 +59,20 @@ GROUPS = (
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups of links, each shown to those who may see what it leads to."""
-    return [
+    looking = [item_of(page) for page in pages_for(Viewer.of(request.user))] if request.user.is_authenticated else []
+    return [{"title": "Look", "separator": False, "items": looking}] + [
         {
             "title": title,
-            "separator": number > 0,
+            "separator": True,
             "items": [found for found in (link(request, *item) for item in items) if found] + checks(request, title),
         }
-        for number, (title, items) in enumerate(GROUPS)
+        for title, items in GROUPS
     ]
+
+
+def item_of(page: Page) -> dict[str, Any]:
+    # By the whole address: every page under /d/ begins with that of the overview.
+    return {"title": page.title, "icon": page.icon, "link": page.address, "active": False}
 
 
 def checks(request: HttpRequest, group: str) -> list[dict[str, Any]]:

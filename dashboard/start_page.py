@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 
-from dashboard.views import asks_for_a_key, base_url
+from dashboard.views.landing import asks_for_a_key, base_url
 from gateway.admin.request_filter import RequestFilter
 from gateway.admin.request_list import COUNTED, read_page
 from gateway.dialects.names import Outcome

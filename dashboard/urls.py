@@ -1,8 +1,8 @@
 from django.templatetags.static import static
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
-from dashboard.views import landing
+from dashboard.views.landing import landing
 
 
 class Favicon(RedirectView):
@@ -12,4 +12,8 @@ class Favicon(RedirectView):
         return static("turnlog/favicon.svg")
 
 
-urlpatterns = [path("", landing, name="landing"), path("favicon.ico", Favicon.as_view())]
+urlpatterns = [
+    path("", landing, name="landing"),
+    path("favicon.ico", Favicon.as_view()),
+    path("d/", include("dashboard.page_urls")),
+]

@@ -75,6 +75,53 @@ def cost(response: Any) -> str:
 
 
 @register.filter
+def short_usd(value: Decimal | float | None) -> str:
+    """Money as a tile shows it: two digits behind the point, more where it is less than a cent."""
+    if not known(value):
+        return UNKNOWN
+    amount = float(value or 0)
+    if amount and abs(amount) < 0.01:
+        return f"${amount:.2g}"
+    return f"${amount:,.2f}" if abs(amount) < 10_000 else f"${short_figure(amount)}"
+
+
+@register.filter
+def percent(value: Any) -> str:
+    """A share, 1 being all."""
+    if not known(value):
+        return UNKNOWN
+    share = float(value) * 100
+    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.2g} %"
+
+
+@register.filter
+def quantity(value: Any, unit: str) -> str:
+    """A value of a chart, by the name of its unit."""
+    if not known(value):
+        return UNKNOWN
+    if unit == "percent":
+        return f"{value:.3g} %"
+    writers = {"usd": short_usd, "ms": milliseconds, "bytes": size}
+    return writers.get(unit, short_figure if float(value) >= 10_000 else plain_figure)(value)
+
+
+def plain_figure(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{float(value):,.4g}"
+
+
+@register.filter
+def plain_number(value: Any) -> str:
+    """As a script reads it; empty when it is not known."""
+    return str(float(value)) if known(value) else ""
+
+
+@register.inclusion_tag("dashboard/parts/badge.html")
+def badge(tone: str, words: str, sign: str = "", title: str = "") -> dict[str, str]:
+    """A state in words; `tone` is good, warn, bad or quiet."""
+    return {"tone": tone, "words": words, "sign": sign, "title": title}
+
+
+@register.filter
 def milliseconds(value: Any) -> str:
     """A duration given in milliseconds, in the unit a person would use."""
     if not known(value):

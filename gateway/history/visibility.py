@@ -49,3 +49,13 @@ def visible_to(user: AbstractBaseUser | AnonymousUser) -> Sight:
     reading = (Member.Role.MEMBER, Member.Role.LEAD, Member.Role.ADMIN)
     names = memberships.filter(role__in=reading, team__isnull=False).values_list("team__name", flat=True)
     return Sight(frozenset(names))
+
+
+def figures_for(user: AbstractBaseUser | AnonymousUser) -> Sight:
+    """Of which teams this person may see sums: of those whose requests they see, and as ops of those they run."""
+    rows = visible_to(user)
+    if rows.teams is None or not user.is_active:
+        return rows
+    running = Member.objects.filter(user_id=user.pk, role=Member.Role.OPS)
+    names = set(running.values_list("team__name", flat=True))
+    return EVERYTHING if None in names else Sight(rows.teams | names)

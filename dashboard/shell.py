@@ -1,0 +1,97 @@
+"""What stands around every page: the side bar, the scope, who is signed in. A view ends with `show`."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from dashboard.access import Viewer
+from dashboard.pages import BY_NAME, PAGES, Need, Page
+from dashboard.scope import RANGES, Scope
+from gateway.admin.facets import values_seen
+from gateway.history.visibility import Sight
+from gateway.models import Provider, Team
+
+CHOICES_SECONDS = 60
+
+
+class Item(NamedTuple):
+    """A link of the side bar."""
+
+    page: Page
+    address: str
+    current: bool
+
+
+def show(
+    request: HttpRequest,
+    viewer: Viewer,
+    name: str,
+    template: str,
+    context: dict[str, Any],
+    *,
+    scope: Scope | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The page `name` of `dashboard/pages.py`, or a page below it. Without a `scope` there is no bar for one."""
+    own = {
+        "viewer": viewer,
+        "page": BY_NAME[name],
+        "sidebar": sidebar(viewer, name, scope),
+        "search": BY_NAME["requests"].address if viewer.may(Need.ROWS) else None,
+        "scope": scope,
+        "scope_bar": scope_bar(viewer, scope) if scope else None,
+    }
+    return render(request, template, own | context, status=status)
+
+
+def sidebar(viewer: Viewer, current: str, scope: Scope | None) -> list[tuple[str, list[Item]]]:
+    """Groups of links, each to a page that exists and makes sense to the viewer; they carry the scope on."""
+    kept = scope.kept if scope else ""
+    return [
+        (group, [Item(page, f"{page.address}{kept}", page.name == current) for page in pages])
+        for group, pages in groupby(pages_for(viewer), key=lambda page: page.group)
+    ]
+
+
+def pages_for(viewer: Viewer) -> list[Page]:
+    return [page for page in PAGES if viewer.may(page.need) and page.address]
+
+
+def scope_bar(viewer: Viewer, scope: Scope) -> dict[str, Any]:
+    ranges = [
+        (title, scope.address(range=name, since="", until=""), not scope.since and name == scope.range)
+        for name, (title, _) in RANGES.items()
+    ]
+    return {"ranges": ranges, "choices": choices(viewer, scope)}
+
+
+def choices(viewer: Viewer, scope: Scope) -> list[tuple[str, str, str, list[str]]]:
+    """Of each dimension its name, title, chosen value and what it offers; a chosen value is always offered."""
+    offered = offers(viewer.figures)
+    found = []
+    for name, title in (("team", "Team"), ("key", "Key"), ("model", "Model"), ("provider", "Provider")):
+        chosen = getattr(scope, name)
+        values = offered[name]
+        found.append((name, title, chosen, values if not chosen or chosen in values else [*values, chosen]))
+    return found
+
+
+def offers(sight: Sight) -> dict[str, list[str]]:
+    """Remembered for a minute: they stand on every page."""
+    key = "scope-offers:" + ("*" if sight.teams is None else ",".join(sorted(sight.teams)))
+    found: dict[str, list[str]] | None = cache.get(key)
+    if found is None:
+        teams = Team.objects.values_list("name", flat=True) if sight.teams is None else sorted(sight.teams)
+        found = {
+            "team": list(teams),
+            "key": [value for value in values_seen("access_key", sight) if value],
+            "model": values_seen("model", sight),
+            "provider": list(Provider.objects.order_by("name").values_list("name", flat=True)),
+        }
+        cache.set(key, found, CHOICES_SECONDS)
+    return found
