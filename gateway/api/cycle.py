@@ -147,6 +147,13 @@ class Cycle(RequestResponseCycle):
         elif not self.response_complete:
             self._write_body(message.get("body", b""), message.get("more_body", False))
 
+    def write_more(self, body: bytes) -> bool:
+        """Write bytes of a body that has begun, at once; False where `send` would wait or write nothing."""
+        if self.flow.write_paused or self.disconnected or self.bodiless or not self.response_started:
+            return False
+        self._write_bytes(body)
+        return True
+
     def _write_head(self, status: int, headers: Any) -> None:
         self.response_started = True
         if self.waiting_for_100_continue:

@@ -99,6 +99,7 @@ class GatewayHandler(ASGIHandler):
             request.stop_watching()
             await send({"type": "http.response.body", "body": reply.body})
             return
+        stream.pass_to(request.way_out)
         async for chunk in stream:
             stream.sending_since = since = monotonic()
             if stream.is_spent and request.may_end_with_bytes:

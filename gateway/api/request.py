@@ -211,6 +211,11 @@ class GatewayRequest(HttpRequest):
             cycle.flow.resume_reading()
 
     @property
+    def way_out(self) -> Callable[[bytes], bool] | None:
+        """Writes bytes of the answer to the client's connection at once; False: not now. None: there is no such way."""
+        return None if self._cycle is None else self._cycle.write_more
+
+    @property
     def may_end_with_bytes(self) -> bool:
         """The answer's last bytes and its end may be one message. Where a task watches, the watch has to end between
         the two: to it an answer that is whole looks like a client that has left."""

@@ -17,6 +17,7 @@ from gateway.recording.recorder import Exchange
 from gateway.upstream.client import httpx
 from gateway.upstream.failures import BodyTimedOut, UpstreamFailure
 from gateway.upstream.fleet import Lease
+from gateway.upstream.stream import WireStream
 
 if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
@@ -30,9 +31,8 @@ class ExchangeStream:
     which the client was last given bytes that it has not taken yet; 0.0: it has taken them."""
 
     __slots__ = (
-        "_chunks", "_closed", "_events", "_response", "_tail", "broken", "exchange", "lease", "on_close", "outcome",
-        "problem",
-        "request", "sending_since",
+        "_chunks", "_closed", "_events", "_response", "_tail", "_way_out", "broken", "exchange", "lease", "on_close",
+        "outcome", "problem", "request", "sending_since",
     )  # fmt: skip
 
     def __init__(self, request: GatewayRequest, exchange: Exchange) -> None:
@@ -46,6 +46,7 @@ class ExchangeStream:
         self._chunks: AsyncIterator[bytes] | None = None
         self._events = False
         self._tail = b""
+        self._way_out: Callable[[bytes], bool] | None = None
         self.outcome: Outcome | None = None
         self.problem: str | None = None
         self.on_close: Callable[[], None] | None = None
@@ -57,6 +58,21 @@ class ExchangeStream:
         self._response = response
         self._chunks = response.stream.__aiter__()  # type: ignore[union-attr]
         self._events = events
+
+    def pass_to(self, way_out: Callable[[bytes], bool] | None) -> None:
+        """From here on chunks may go to the client in the moment they come, while whoever iterates sleeps; those that
+        `way_out` does not take come by `__anext__`."""
+        wire = self._chunks
+        if way_out is not None and isinstance(wire, WireStream):
+            self._way_out = way_out
+            wire.taker = self._pass
+
+    def _pass(self, chunk: bytes) -> bool:
+        assert self._way_out is not None
+        if not self._way_out(chunk):
+            return False
+        self._note(chunk)
+        return True
 
     def conclude(self, outcome: Outcome, problem: str | None = None) -> None:
         """Say how it ended; the first to say so is right."""
@@ -85,10 +101,13 @@ class ExchangeStream:
             self.broken = True
             self.conclude(Outcome.UPSTREAM_ABORTED, f"the answer could not be read: {error!r}")
             raise StopAsyncIteration from None
+        self._note(chunk)
+        return chunk
+
+    def _note(self, chunk: bytes) -> None:
         self.exchange.chunk(chunk)
         if self._events:
             self._tail = chunk if len(chunk) >= TAIL_BYTES else (self._tail + chunk)[-TAIL_BYTES:]
-        return chunk
 
     @property
     def is_spent(self) -> bool:

@@ -7,6 +7,7 @@ the same code. No credential of the caller's goes along: it was issued for someb
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
@@ -209,6 +210,9 @@ class TranslatedStream:
     def is_spent(self) -> bool:
         """Never known beforehand: the provider's end may have to be said in more words."""
         return False
+
+    def pass_to(self, way_out: Callable[[bytes], bool] | None) -> None:
+        """Nothing can go out as it came."""
 
     def conclude_whole(self) -> None:
         self._source.conclude_whole()

@@ -7,8 +7,8 @@
     HEAD, BODY ──error, EOF, timeout, abort()──▶ CLOSED
 
 Bytes from the socket go straight into the parser; what one read brings of the body becomes one chunk of the
-`WireStream`. The stream, not the connection, holds the chunks: when the message is complete the connection is free
-although the reader may still be at the beginning. More than 64 kB unread pause the socket.
+`WireStream`, which may pass it on at once. The stream, not the connection, holds the chunks: when the message is
+complete the connection is free although the reader may still be at the beginning. More than 64 kB unread pause the socket.
 
 An upload is pushed by `_pump` in slices, from `start()` and then whenever the transport's buffer has drained, beside
 the reading of the answer; no task is involved.
@@ -272,7 +272,8 @@ class Connection(asyncio.Protocol):
             return
         chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._pieces = []
-        if self._stream.feed(chunk) > HIGH_WATER and not self._is_paused and not self._is_done:
+        unread = self._stream.feed(chunk, is_last=self._is_done)
+        if unread > HIGH_WATER and not self._is_paused and not self._is_done:
             self._is_paused = True
             self._transport.pause_reading()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from gateway.upstream.client import HeaderPairs, httpx
@@ -26,9 +27,12 @@ class WireStream(httpx.AsyncByteStream):
 
     Ends by StopAsyncIteration only when the message was complete; anything else raises an `UpstreamFailure` after the
     chunks that came before it.
+
+    `taker` spares the reader: while that waits, each chunk but the last is offered to `taker` in the moment it comes,
+    and the reader sleeps on when it was taken (True). What `taker` raises the reader gets.
     """
 
-    __slots__ = ("_chunks", "_connection", "_failure", "_is_complete", "_unread", "_waiter")
+    __slots__ = ("_chunks", "_connection", "_failure", "_is_complete", "_unread", "_waiter", "taker")
 
     def __init__(self, connection: Source) -> None:
         self._connection: Source | None = connection
@@ -37,6 +41,7 @@ class WireStream(httpx.AsyncByteStream):
         self._waiter: asyncio.Future[None] | None = None
         self._failure: UpstreamFailure | None = None
         self._is_complete = False
+        self.taker: Callable[[bytes], bool] | None = None
 
     def __aiter__(self) -> WireStream:
         return self
@@ -81,19 +86,34 @@ class WireStream(httpx.AsyncByteStream):
             self.finish(BrokenAnswer("given up by the gateway", "body"))
         self._chunks.clear()
         self._unread = 0
+        self.taker = None
 
     async def aclose(self) -> None:
         self.abort()
 
-    def feed(self, chunk: bytes) -> int:
-        """Take a chunk; the answer is the number of bytes not yet read."""
+    def feed(self, chunk: bytes, *, is_last: bool = False) -> int:
+        """Take a chunk; the answer is the number of bytes not yet read. The last one is always the reader's: it says
+        the end in the same breath."""
+        if self.taker is not None and not is_last and self._is_taken(chunk, self.taker):
+            return 0
         self._chunks.append(chunk)
         self._unread += len(chunk)
         self._wake()
         return self._unread
 
+    def _is_taken(self, chunk: bytes, taker: Callable[[bytes], bool]) -> bool:
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return False  # Others are before it, or the reader is about to go.
+        try:
+            return taker(chunk)
+        except Exception as error:
+            waiter.set_exception(error)
+            return True
+
     def finish(self, failure: UpstreamFailure | None) -> None:
         self._connection = None
+        self.taker = None
         self._failure = failure
         self._is_complete = failure is None
         self._wake()

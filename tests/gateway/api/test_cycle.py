@@ -1,4 +1,4 @@
-"""A request's body between the connection and the application, and the client that leaves."""
+"""A request's body between the connection and the application, the answer's way out, and the client that leaves."""
 
 from __future__ import annotations
 
@@ -107,3 +107,25 @@ async def test_who_watches_is_told_once_that_the_client_has_left(cycle: Cycle) -
     assert told == ["left"]
     assert await cycle.receive() == {"type": "http.disconnect"}
     assert await cycle.arrived() is None
+
+
+async def test_more_of_a_body_is_written_at_once_only_where_nothing_stands_in_the_way(
+    flow: Flow, transport: Transport
+) -> None:
+    cycle = make_cycle(flow, transport)
+    assert not cycle.write_more(b"early"), "the head was not sent yet"
+    await cycle.send({"type": "http.response.start", "status": 200, "headers": []})
+    transport.written = b""
+    assert cycle.write_more(b"one")
+    flow.write_paused = True
+    assert not cycle.write_more(b"two"), "the client takes nothing"
+    flow.write_paused = False
+    cycle.lost()
+    assert not cycle.write_more(b"three")
+    assert transport.written == b"3\r\none\r\n"
+
+
+async def test_nothing_is_written_at_once_where_there_is_no_body(flow: Flow, transport: Transport) -> None:
+    cycle = make_cycle(flow, transport, scope={"method": "HEAD", "http_version": "1.1"})
+    await cycle.send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
+    assert not cycle.write_more(b"one")
