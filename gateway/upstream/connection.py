@@ -8,7 +8,7 @@
 
 Bytes from the socket go straight into the parser; what one read brings of the body becomes one chunk of the
 `WireStream`, which may pass it on at once. The stream, not the connection, holds the chunks: when the message is
-complete the connection is free although the reader may still be at the beginning. More than 64 kB unread pause the socket.
+complete the connection is free although its reader may be at the beginning. More than 64 kB unread pause the socket.
 
 An upload is pushed by `_pump` in slices, from `start()` and then whenever the transport's buffer has drained, beside
 the reading of the answer; no task is involved.
