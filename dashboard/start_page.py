@@ -26,7 +26,7 @@ ROWS_SHOWN = 10
 def add_to_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Called by the admin's theme. A person who may not see requests gets none of it."""
     if request.user.has_perm("gateway.view_requestlog"):
-        visible = visible_to(request.user).requests()
+        visible = visible_to(request.user).listed()
         page = read_page(visible, RequestFilter(), {}, ROWS_SHOWN)
         context.update(day=last_day(visible), newest=page.rows, status=reconciled())
         if not page.rows:

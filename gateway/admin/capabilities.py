@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from gateway.admin.selftest_page import selftest_context
 from gateway.admin.site import ModelAdmin
+from gateway.history.visibility import may_see_bodies
 from gateway.models import Capability
 
 NEW = datetime.timedelta(days=7)
@@ -30,6 +32,19 @@ class CapabilityAdmin(ModelAdmin[Capability]):
         "client", "client_version", "dialect", "kind", "name", "first_seen", "last_seen", "forwarded_at", "accepted_at",
         "refused_at", "refusal",
     )  # fmt: skip
+
+    def get_fields(self, request: HttpRequest, obj: Capability | None = None) -> Any:
+        """A refusal is an answer's words: for those who may read every one."""
+        everything = may_see_bodies(request.user, "")
+        return [name for name in self.readonly_fields if name != "refusal" or everything]
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        everything = may_see_bodies(request.user, "")
+        return self.search_fields if everything else ("name", "client_version")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        everything = may_see_bodies(request.user, "")
+        return self.list_display if everything else [name for name in self.list_display if name != "state"]
 
     def get_urls(self) -> list[URLPattern]:
         page = path("selftest/", self.admin_site.admin_view(self.selftest_view), name="selftest")

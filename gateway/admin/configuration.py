@@ -107,7 +107,8 @@ class RevisionAdmin(ModelAdmin[ConfigurationRevision]):
     @action(description="Go back to this version")  # type: ignore[untyped-decorator]
     def go_back(self, request: HttpRequest, obj: ConfigurationRevision) -> None:
         try:
-            outcome = roll_back(obj.pk, request.user)
+            members = request.user.has_perm("gateway.change_member")
+            outcome = roll_back(obj.pk, request.user, members=members)
         except WrongDocument as error:
             self.message_user(request, f"Nothing was changed: {error}", messages.ERROR)
             return

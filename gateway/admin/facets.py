@@ -43,8 +43,8 @@ def distinct_values(name: str, limit: int = CHOICES_SHOWN) -> list[Any]:
 
 def values_seen(name: str, sight: Sight) -> list[Any]:
     """`distinct_values`; for those who see only some teams, the values of the newest requests they may see."""
-    if sight.teams is None:
+    if sight.figures is None:
         return distinct_values(name)
-    newest = sight.requests().order_by("-id").values("id")[:NEWEST_LOOKED_AT]
+    newest = sight.listed().order_by("-id").values("id")[:NEWEST_LOOKED_AT]
     values = RequestLog.objects.filter(id__in=newest, **{f"{name}__isnull": False}).order_by(name)
     return list(values.values_list(name, flat=True).distinct()[:CHOICES_SHOWN])

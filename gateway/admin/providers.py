@@ -168,7 +168,7 @@ class ProviderAdmin(VersionedAdmin):
         """What one of Claude Code's can become: it retries 10 times."""
         return f"{provider.retry_attempts} times 11" if provider.retry_attempts > 1 else "11 (the client's)"
 
-    @admin.action(description="Test the connection")
+    @admin.action(description="Test the connection", permissions=["change"])
     def test_connection(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
         """Ask each for its models, with its own credential, as the gateway would."""
         providers = build_snapshot({}).providers
@@ -207,16 +207,16 @@ class CredentialAdmin(VersionedAdmin):
     def ending(self, credential: Credential) -> str:
         return ending_of(credential)
 
-    @admin.action(description="Block")
+    @admin.action(description="Block", permissions=["change"])
     def block(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
         reason = f"by {request.user.get_username()}"
         queryset.update(blocked=True, blocked_until=None, blocked_reason=reason)
 
-    @admin.action(description="Unblock")
+    @admin.action(description="Unblock", permissions=["change"])
     def unblock(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
         queryset.update(blocked=False, blocked_until=None, blocked_reason="")
 
-    @admin.action(description="Test")
+    @admin.action(description="Test", permissions=["change"])
     def test_credentials(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
         providers = build_snapshot({}).providers
         for row in queryset.select_related("provider"):

@@ -21,16 +21,17 @@ ROLES = ("user", "assistant", "system", "developer", "tool", "error")
 ATTEMPT_TIMES = ("at", "connected", "headers")
 
 
-def read_request_page(request_id: UUID, query: Mapping[str, str]) -> dict[str, Any] | None:
-    """The template's context, or None when there is no such request."""
+NOT_YOURS = "Prompts and answers of this team are not for you to read; the figures are."
+
+
+def read_request_page(request_id: UUID, query: Mapping[str, str], *, reads: bool = True) -> dict[str, Any] | None:
+    """The template's context, or None when there is no such request. Without `reads` there is nothing in it that was
+    said: no bodies, and no words of the provider."""
     parts = ("response", "header_record", "chunk_timing")
     row = RequestLog.objects.select_related(*parts).filter(id=request_id).first()
     if row is None:
         return None
     response = response_of(row)
-    encoding = request_encoding(row)
-    sent, came = read_body(request_id, "request"), read_body(request_id, "response")
-    answer_is = (response.content_type, response.content_encoding) if response else ("", "")
     return {
         "title": "Request",
         "original": row,
@@ -39,6 +40,7 @@ def read_request_page(request_id: UUID, query: Mapping[str, str]) -> dict[str, A
         "facts": list_facts(row),
         "neighbours": neighbours(row),
         "attempts": list_attempts(response),
+        "reads": reads,
         "headers": header_tables(row),
         "timeline": arrival(row, response),
         "usage": pretty(response.usage) if response and response.usage is not None else "",
@@ -48,12 +50,22 @@ def read_request_page(request_id: UUID, query: Mapping[str, str]) -> dict[str, A
         "spent": time_spent_of(row, response),
         "rate_limits": limits_of(getattr(row, "header_record", None)).items(),
         "roles": ROLES,
+        "translation": response.translation if response else None,
+        **(said(row, response, query) if reads else {"parts": [], "transcript": None, "no_transcript": NOT_YOURS}),
+    }
+
+
+def said(row: RequestLog, response: ResponseLog | None, query: Mapping[str, str]) -> dict[str, Any]:
+    """The bodies, as bytes and as a conversation."""
+    encoding = request_encoding(row)
+    sent, came = read_body(row.id, "request"), read_body(row.id, "response")
+    answer_is = (response.content_type, response.content_encoding) if response else ("", "")
+    return {
         "parts": [
             describe_part("request", sent, row.content_type, encoding),
             describe_part("response", came, *answer_is),
             *translated_parts(row, response),
         ],
-        "translation": response.translation if response else None,
         **conversation(row, response, decoded(sent.body, encoding) if sent else b"", query),
     }
 

@@ -45,7 +45,7 @@ class RequestLogAdmin(ModelAdmin[RequestLog]):
         self.require_view(request)
         narrowed = RequestFilter.read(request.GET.dict())
         sight = visible_to(request.user)
-        matching = narrowed.apply(sight.requests())
+        matching = narrowed.apply(sight.listed())
         context = {
             "title": "Requests",
             "narrowed": narrowed,
@@ -69,15 +69,16 @@ class RequestLogAdmin(ModelAdmin[RequestLog]):
 
     def detail_view(self, request: HttpRequest, request_id: UUID) -> TemplateResponse:
         self.require_view(request)
-        self.require_visible(request, request_id)
-        context = read_request_page(request_id, request.GET.dict())
+        reads = self.require_visible(request, request_id)
+        context = read_request_page(request_id, request.GET.dict(), reads=reads)
         if context is None:
             raise Http404("The history holds no request of this id.")
         return self.page(request, "admin/gateway/requestlog/detail.html", context)
 
     def raw_view(self, request: HttpRequest, request_id: UUID, part: str) -> HttpResponse:
         self.require_view(request)
-        self.require_visible(request, request_id)
+        if not self.require_visible(request, request_id):
+            raise PermissionDenied("Prompts and answers of this team are not for you to read.")
         response = raw_response(request_id, part)
         if response is None:
             raise Http404("The history holds no such bytes.")
@@ -87,10 +88,14 @@ class RequestLogAdmin(ModelAdmin[RequestLog]):
         if not self.has_view_permission(request):
             raise PermissionDenied
 
-    def require_visible(self, request: HttpRequest, request_id: UUID) -> None:
-        """Another team's request and one that was never made look the same."""
-        if not visible_to(request.user).requests().filter(id=request_id).exists():
+    def require_visible(self, request: HttpRequest, request_id: UUID) -> bool:
+        """Whether its prompt and answer may be read. Another team's request and one that was never made look the
+        same."""
+        sight = visible_to(request.user)
+        team = sight.listed().filter(id=request_id).values_list("team", flat=True).first()
+        if team is None:
             raise Http404("The history holds no request of this id.")
+        return sight.reads(team)
 
     def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
         request.current_app = self.admin_site.name

@@ -102,10 +102,10 @@ class ModelRouteAdmin(VersionedAdmin):
         sizes += [f"≤ {route.max_bytes} bytes"] if route.max_bytes is not None else []
         return ", ".join(filter(None, [*said, *sizes])) or "all"
 
-    @admin.action(description="Switch on")
+    @admin.action(description="Switch on", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[ModelRoute]) -> None:
         queryset.update(enabled=True)
 
-    @admin.action(description="Switch off")
+    @admin.action(description="Switch off", permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[ModelRoute]) -> None:
         queryset.update(enabled=False)

@@ -67,7 +67,7 @@ def read_usage_page(
 ) -> dict[str, Any]:
     """The template's context."""
     span = query.bounds(now)
-    teams = sight.teams
+    teams = sight.figures
     rows = read_figures(span, (query.group,), teams=teams)
     rows.sort(key=lambda row: (row.sums["cost_usd"] is None, -(row.sums["cost_usd"] or 0), -row.sums["requests"]))
     total = added_up(rows)

@@ -79,18 +79,21 @@ def mask(value: Any) -> None:
             mask(item)
 
 
-def roll_back(number: int, author: Any = None, author_name: str = "") -> Outcome:
+def roll_back(number: int, author: Any = None, author_name: str = "", *, members: bool = True) -> Outcome:
     """Bring the configuration to what it was in version `number`; raises ConfigurationRevision.DoesNotExist and
-    WrongDocument. Members whose user is gone stay away."""
+    WrongDocument. Members whose user is gone stay away. Without `members` who is a member of what stays as it is: for
+    authors who may not change that, and would else give themselves an old place back."""
     wanted = ConfigurationRevision.objects.get(pk=number)
     with revision(author, author_name, f"back to version {number}"):
-        return apply_document(read_document(without_gone_members(wanted.document)), prune=True)
+        return apply_document(read_document(with_present_users(wanted.document, members=members)), prune=True)
 
 
-def without_gone_members(document: str) -> str:
+def with_present_users(document: str, *, members: bool = True) -> str:
     root = yaml.safe_load(document) or {}
     users = set(get_user_model().objects.values_list("username", flat=True))
     root["members"] = [member for member in root.get("members", []) if member["user"] in users]
+    if not members:
+        del root["members"]
     for key in root.get("api_keys", []):
         if key.get("owner") not in users:
             key.pop("owner", None)

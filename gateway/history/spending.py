@@ -27,7 +27,7 @@ def spent_by(
     """The `limit` sessions or agents that cost most, dearest first; those of no known cost come last. Of one session
     its main agent is there too, without a name."""
     column = SPENDERS[spender]
-    turns = usage_of(matching(sight=sight, since=since, until=until, session=session))
+    turns = usage_of(matching(sight=sight.of_figures(), since=since, until=until, session=session))
     if session is None:
         turns = turns.exclude(**{column: None})
     summed: Any = turns.values(**{spender: F(column)}).annotate(**sums())
