@@ -207,6 +207,7 @@ class Loader:
     def _retire(self) -> bool:
         busy = False
         for name, tail in list(self._tails.items()):
+            self._judge_strays(tail)
             for segment in tail.retirable():
                 self._retire_segment(tail, segment)
                 busy = True
@@ -218,6 +219,17 @@ class Loader:
             for tail in self._tails.values():
                 self._note_counters(tail, gone=False)
         return busy
+
+    def _judge_strays(self, tail: SeriesTail) -> None:
+        """Frames whose stub went with a segment that a former loader retired belong to an exchange that is stored."""
+        while tail.strays:
+            tracked = tail.strays[-1]
+            ids = [uuid.UUID(bytes=tracked.exchange_id)]
+            if guarded(lambda ids=ids: self._open_ledger().settled(ids)):  # type: ignore[misc]
+                tail.settle(tracked)
+            else:
+                tail.set_aside(tracked)
+            tail.strays.pop()
 
     def _retire_segment(self, tail: SeriesTail, segment: Segment) -> None:
         ledger = self._open_ledger()

@@ -3,6 +3,9 @@
 Of an open exchange only the places of its frames are kept, not their bytes. An exchange is over when its end was read,
 or when the process that wrote the series is gone: then nothing more will come, and it is handed on as an orphan. A
 segment may be retired when it is closed, read to its end, and no unsettled exchange refers to it.
+
+The order of an exchange's frames is the order they are read in, and its end is taken for the last of them: so a segment
+is read to its end before the next one is begun, however large it is.
 """
 
 from __future__ import annotations
@@ -77,6 +80,8 @@ class SeriesTail:
         self.directory = directory
         self.alive = True
         self.segments: dict[int, Segment] = {}
+        self.strays: list[Tracked] = []
+        """Exchanges whose stub is not in the series, each once, to be settled or set aside."""
         self._files = files
         self._quarantine = quarantine
         self._open: dict[bytes, Tracked] = {}
@@ -92,11 +97,10 @@ class SeriesTail:
             segment = self.segments[number]
             if segment.done:
                 continue
-            closed = not self.alive or number < newest
-            self._read(segment, closed)
+            self._read(segment, closed=not self.alive or number < newest)
             if segment.done:
-                self._drop_without_stub(segment)
-            if len(self._over) >= FINISHED_PER_POLL:
+                self._find_strays(segment)
+            if not segment.done or len(self._over) >= FINISHED_PER_POLL:
                 return self._take_over()
         if not self.alive and all(segment.done for segment in self.segments.values()):
             self._over += self._orphans()
@@ -136,13 +140,20 @@ class SeriesTail:
                 newest = max(newest, number)
         return newest
 
-    def _read(self, segment: Segment, closed: bool) -> None:
-        for tail in (segment.stubs, segment.frames):
-            for item in tail.poll(closed):
-                if isinstance(item, Damage):
-                    self._quarantine.keep(tail.path, item)
-                elif (tracked := self._note(segment, item)) is not None:
-                    self._over.append(tracked)
+    def _read(self, segment: Segment, *, closed: bool) -> None:
+        """What was added; of a closed segment all there is, or as much as is enough for now."""
+        while True:
+            for tail in (segment.stubs, segment.frames):
+                self._read_file(segment, tail, closed)
+            if not closed or segment.done or len(self._over) >= FINISHED_PER_POLL:
+                return
+
+    def _read_file(self, segment: Segment, tail: SegmentTail, closed: bool) -> None:
+        for item in tail.poll(closed):
+            if isinstance(item, Damage):
+                self._quarantine.keep(tail.path, item)
+            elif (tracked := self._note(segment, item)) is not None:
+                self._over.append(tracked)
 
     def _note(self, segment: Segment, item: Found) -> Tracked | None:
         """Take in one frame; returns its exchange when that is now over and whole."""
@@ -160,20 +171,21 @@ class SeriesTail:
             tracked.ended = tracked.ended or is_last(item.meta)
         return self._open.pop(frame.exchange_id) if tracked.ended and tracked.stub else None
 
-    def _drop_without_stub(self, segment: Segment) -> None:
-        """A stub is written before the frames of its exchange, so one that is not there by now was damaged: its frames
-        follow it into quarantine."""
+    def _find_strays(self, segment: Segment) -> None:
+        """A stub is written before the frames of its exchange: one that is not there by now was damaged, or lay in a
+        segment that is retired already."""
         if not all(other.stubs.done for other in self.segments.values() if other.number <= segment.number):
             return
-        for exchange_id in list(segment.unsettled):
+        for exchange_id in segment.unsettled:
             tracked = self._open.get(exchange_id)
             if tracked is not None and tracked.stub is None:
-                self._keep_frames(tracked)
-                self.settle(self._open.pop(exchange_id))
+                self.strays.append(self._open.pop(exchange_id))
 
-    def _keep_frames(self, tracked: Tracked) -> None:
+    def set_aside(self, tracked: Tracked) -> None:
+        """Its stub was damaged: its frames follow it into quarantine. Raises OSError."""
         for extent in tracked.frames:
             self._quarantine.keep(frames_path(self.directory, extent.number), Damage(extent.start, extent.end))
+        self.settle(tracked)
 
     def _orphans(self) -> list[Tracked]:
         """Exchanges that will never have an end."""

@@ -327,6 +327,24 @@ def test_torn_and_flipped_bytes_go_to_quarantine_and_all_else_is_stored(spool_di
     assert list_series(spool_dir) == []
 
 
+def test_frames_of_a_stored_exchange_whose_stub_is_retired_are_no_damage(spool_dir: Path, load: Load) -> None:
+    with living_recorder(spool_dir, max_bytes=400_000) as recorder:
+        long = record(recorder, finish=False)
+        write_out(recorder)
+        record(recorder, body=b"x" * 60_000)
+        write_out(recorder)
+        long.chunk(b" ")
+        long.finish(Outcome.COMPLETED)
+        write_out(recorder)
+        [series] = list_series(spool_dir)
+        load()
+        assert not (series / "000001.frames").exists()
+        assert (series / "000002.frames").exists()
+    load()
+    status = read_status(spool_dir)
+    assert (status.stored, status.spooled, status.quarantined) == (2, 0, 0)
+
+
 def test_a_spool_over_its_bound_takes_admissions_again_once_it_is_loaded(spool_dir: Path, load: Load) -> None:
     with living_recorder(spool_dir, max_bytes=20_000) as recorder:
         record(recorder, body=b"x" * 30_000)
