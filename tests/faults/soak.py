@@ -35,6 +35,8 @@ FAULT_EVERY = 20.0
 SAMPLE_EVERY = 2.0
 WARM_UP = 0.25
 """The part of the run in which caches fill: growth is looked at after it."""
+SETTLED_AFTER = 60.0
+"""Seconds a process that was started again has for the same."""
 BOUNDS = {"rss_mb": 6.0, "descriptors": 8.0, "threads": 2.0}
 """What `web` and `loader` may grow by, by the line through all samples after the warm-up."""
 
@@ -50,6 +52,7 @@ class Samples:
 
     def growth(self, name: str, since: float) -> float:
         """By how much the fitted line rises over the samples after `since`."""
+        since = max(since, self.series[name][0][0] + SETTLED_AFTER)
         points = [point for point in self.series[name] if point[0] >= since]
         if len(points) < 10:
             return 0.0
