@@ -15,7 +15,7 @@ from gateway.dialects.names import Dialect, Outcome
 from gateway.history.prices import read_book
 from gateway.history.writer import HistoryWriter
 from gateway.recording.assemble import Recorded
-from gateway.recording.records import Admission, Attempt, End, ResponseHead, Translated
+from gateway.recording.records import Admission, Attempt, End, ResponseHead, RulesApplied, Translated
 from gateway.recording.rows import RowBuilder
 
 TAG_HEADERS = ("x-team", "x-project", "x-user")
@@ -70,6 +70,7 @@ class Sample:
     translated: Translated | None = None
     purpose: str = ""
     held_us: Sequence[tuple[int, int]] = ()
+    rules: RulesApplied | None = None
 
     def recorded(self) -> Recorded:
         body = (
@@ -91,6 +92,7 @@ class Sample:
             sizes=[len(chunk) for chunk in self.chunks],
             translated=self.translated,
             held=list(self.held_us),
+            rules=self.rules,
         )
 
     def admission(self, size: int, provider: str) -> Admission:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.api.answering import accept, failed, outgoing
+from gateway.api.header_rules import RulesOnTheWay
 from gateway.api.refusals import Refusal, render
 from gateway.api.replies import Reply
 from gateway.dialects.failures import ErrorKind
@@ -114,6 +115,8 @@ class _Tries:
         self.paused = 0.0
         self.spent: set[str] = set()
         """Credentials that did not do."""
+        rules = attempts.facts.header_rules
+        self.rules = None if rules is None else RulesOnTheWay(attempts.request, attempts.facts, target, rules)
 
     async def run(self) -> Reply | None:
         retry = self.provider.retry
@@ -206,7 +209,7 @@ class _Tries:
                 self.attempts.request.method,
                 self.provider.address,
                 sent.target,
-                sent.headers,
+                sent.headers if self.rules is None else self.rules.there(self.exchange, sent.headers),
                 sent.body,
                 self.provider.transport,
             )
@@ -278,7 +281,10 @@ class _Tries:
         connected = self.began_us + wire.connected_us if wire is not None and wire.connected_us is not None else None
         self._record(lease, connected, answer.status_code)
         self._warn_when_slow()
-        return await accept(self.attempts.request, self.attempts.facts, self.attempts.stream, self.sent, answer)
+        reply = await accept(self.attempts.request, self.attempts.facts, self.attempts.stream, self.sent, answer)
+        if self.rules is not None:
+            self.rules.back(self.exchange, reply)
+        return reply
 
     def _record(
         self,

@@ -57,6 +57,7 @@ async def decide(request: GatewayRequest, facts: Facts) -> None:
         facts.plan = Plan((errand_target(request, facts.errand, snapshot),), reason="an errand of Turnlog's own")
         facts.treatments.append(errand_treatment(facts.errand, facts.presented, facts.plan.targets[0].provider))
         return
+    facts.header_rules = snapshot.header_rules
     check_signed(request, facts)
     facts.plain = await plain_body(request, facts.body)
     facts.envelope = envelope_of(request, facts.plain)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gateway.dialects.request_facts import Envelope, Patch
 from gateway.policy.access import Admitted, Presented, Treatment
 from gateway.policy.errands import Errand
+from gateway.policy.header_rules import HeaderRules
 from gateway.policy.routing import Plan
 from gateway.policy.snapshot import Caller
 
@@ -54,6 +55,9 @@ class Facts:
     """What the record says of a request that was not simply passed on."""
     demotion: list[Patch] = field(default_factory=list)
     """What asks for a stream instead of a whole answer, where the route demotes."""
+
+    header_rules: HeaderRules | None = None
+    """None: headers go as they are."""
 
     def hand_over(self) -> Bodies:
         bodies = Bodies(self.body, self.plain, self.continued)

@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import models, transaction
 
+from gateway.configuration.applying_rules import header_rule_values
 from gateway.configuration.columns import (
     API_KEY,
     CREDENTIAL,
@@ -27,6 +28,7 @@ from gateway.configuration.document import (
     ApiKeySpec,
     CredentialSpec,
     Document,
+    HeaderRuleSpec,
     MemberSpec,
     ProviderSpec,
     ProxySpec,
@@ -40,6 +42,7 @@ from gateway.models import (
     ApiKey,
     Credential,
     GatewaySettings,
+    HeaderRule,
     Member,
     ModelRoute,
     OutboundProxy,
@@ -95,6 +98,7 @@ class Application:
         self.each(document.proxies, self.apply_proxy)
         self.each(document.providers, self.apply_provider)
         self.each(document.routes, self.apply_route)
+        self.each(document.header_rules, self.apply_header_rule)
         self.each(document.api_keys, self.apply_api_key)
         if self.problems:
             raise WrongDocument("\n".join(self.problems))
@@ -252,6 +256,9 @@ class Application:
         said = ", ".join(f"{values['provider'].name}/{values['model']}".rstrip("/") for values in wanted)
         self.outcome.changes.append(f"~ route {route.name} (targets: {said or 'none'})")
 
+    def apply_header_rule(self, spec: HeaderRuleSpec) -> None:
+        self.set_row(HeaderRule, "header rule", {"name": spec.name}, header_rule_values(spec))
+
     def provider_named(self, name: str) -> Provider:
         """The provider's row; one that stands for the environment's address is made when it is first referred to."""
         row = Provider.objects.filter(name=name).first()
@@ -310,6 +317,9 @@ class Application:
     def prune_all(self, document: Document) -> None:
         if document.routes is not None:
             self.remove("route", ModelRoute.objects.exclude(name__in=[spec.label for spec in document.routes]))
+        if document.header_rules is not None:
+            named = [spec.name for spec in document.header_rules]
+            self.remove("header rule", HeaderRule.objects.exclude(name__in=named))
         if document.api_keys is not None:
             self.remove("API key", ApiKey.objects.exclude(name__in=[spec.name for spec in document.api_keys]))
         if document.providers is not None:

@@ -29,6 +29,10 @@ ROUTE = (
     "max_bytes",
 )  # fmt: skip
 TARGET = ("model", "weight")
+HEADER_RULE = (
+    "direction", "position", "header", "action", "find", "is_pattern", "value", "danger", "providers", "teams", "keys",
+    "models", "enabled", "state", "note",
+)  # fmt: skip
 TEAM = ("region",)
 API_KEY = (
     "allowed_dialects", "allowed_models", "allowed_providers", "allow_addresses", "deny_addresses", "priority",

@@ -44,6 +44,7 @@ from gateway.models import (
     ApiKey,
     Credential,
     GatewaySettings,
+    HeaderRule,
     Member,
     ModelRoute,
     OutboundProxy,
@@ -119,6 +120,13 @@ class RouteSpec:
 
 
 @dataclass(frozen=True)
+class HeaderRuleSpec:
+    line: int
+    name: str
+    columns: Columns = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TeamSpec:
     line: int
     name: str
@@ -173,6 +181,7 @@ class Document:
     settings: SettingsSpec | None = None
     proxies: tuple[ProxySpec, ...] | None = None
     api_keys: tuple[ApiKeySpec, ...] | None = None
+    header_rules: tuple[HeaderRuleSpec, ...] | None = None
 
 
 def dialect(_: Reader, node: yaml.Node) -> str:
@@ -249,6 +258,9 @@ ROUTE_FIELDS = {
     "shortcuts": Field(shortcuts),
     "targets": Field(targets),
 } | column_fields(ModelRoute, columns.ROUTE)
+HEADER_RULE_FIELDS = {"name": Field(name, required=True)} | column_fields(
+    HeaderRule, columns.HEADER_RULE, "header", "action"
+)
 TEAM_FIELDS = {"name": Field(name, required=True)} | column_fields(Team, columns.TEAM)
 MEMBER_FIELDS = {
     "user": Field(user_name, required=True),
@@ -276,6 +288,7 @@ SECTIONS: dict[str, tuple[Mapping[str, Field], Any, str, str]] = {
     "routes": (ROUTE_FIELDS, RouteSpec, "route", "label"),
     "teams": (TEAM_FIELDS, TeamSpec, "team", "name"),
     "members": (MEMBER_FIELDS, MemberSpec, "member", "label"),
+    "header_rules": (HEADER_RULE_FIELDS, HeaderRuleSpec, "header rule", "name"),
     "api_keys": (API_KEY_FIELDS, ApiKeySpec, "API key", "name"),
 }
 

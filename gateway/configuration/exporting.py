@@ -13,6 +13,7 @@ import yaml
 from gateway.configuration.columns import (
     API_KEY,
     CREDENTIAL,
+    HEADER_RULE,
     PROVIDER,
     PROXY,
     ROUTE,
@@ -22,7 +23,7 @@ from gateway.configuration.columns import (
     told_columns,
 )
 from gateway.configuration.document import ENVIRONMENT_PROVIDERS
-from gateway.models import ApiKey, GatewaySettings, Member, ModelRoute, OutboundProxy, Provider, Team
+from gateway.models import ApiKey, GatewaySettings, HeaderRule, Member, ModelRoute, OutboundProxy, Provider, Team
 
 Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 Entry = dict[str, Any]
@@ -38,6 +39,7 @@ def export_document(*, sealed: bool = False) -> str:
         "proxies": [proxy_entry(row, sealed) for row in OutboundProxy.objects.all()],
         "providers": [provider_entry(row, sealed) for row in providers],
         "routes": [route_entry(row) for row in routes],
+        "header_rules": [header_rule_entry(row) for row in HeaderRule.objects.all()],
         "teams": [{"name": row.name} | told_columns(row, TEAM) for row in Team.objects.all()],
         "members": [member_entry(row) for row in Member.objects.select_related("user", "team")],
         "api_keys": [api_key_entry(row, sealed) for row in keys],
@@ -98,6 +100,11 @@ def route_entry(row: ModelRoute) -> Entry:
         | told_columns(row, ROUTE)
         | ({"targets": targets} if targets else {})
     )
+
+
+def header_rule_entry(row: HeaderRule) -> Entry:
+    entry = {"name": row.name, "direction": row.direction, "header": row.header, "action": row.action}
+    return entry | told_columns(row, HEADER_RULE)
 
 
 def member_entry(row: Member) -> Entry:

@@ -17,12 +17,14 @@ from gateway.models import (
     ConfigurationVersion,
     Credential,
     GatewaySettings,
+    HeaderRule,
     ModelRoute,
     OutboundProxy,
     Provider,
     RouteTarget,
     Team,
 )
+from gateway.policy.header_rules import RuleState
 
 Row = dict[str, Any]
 FORM = 1
@@ -47,6 +49,7 @@ class Tables(msgspec.Struct):
     prices: dict[str, float]
     """Of a million tokens in and a million out, by provider and model, for the routes that ask for the cheapest."""
     form: int = FORM
+    header_rules: list[Row] = []
 
 
 def stored_version() -> int:
@@ -70,6 +73,7 @@ def read_tables() -> Tables:
             teams=rows_of(Team.objects.all()),
             keys=rows_of(ApiKey.objects.all()),
             holds=rows_of(BreakerHold.objects.all()),
+            header_rules=rows_of(HeaderRule.objects.filter(enabled=True).exclude(state=RuleState.DRAFT)),
         )
 
 

@@ -114,6 +114,7 @@ def detail_object(request: RequestLog) -> dict[str, Any]:
         "attempts": response.attempts if response else [],
         "request_headers": headers.request_pairs if headers else [],
         "response_headers": headers.response_pairs if headers else [],
+        "header_rules": (headers.rules if headers else None) or {},
         "rate_limits": limits_of(headers),
         "chunk_timings": chunk_timings(request),
         "time_spent": time_spent_object(request, response),

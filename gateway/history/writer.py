@@ -109,7 +109,12 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("packed", "bytea"),
         ("held", "bytea"),
     ),
-    "gateway_headerrecord": (("id", "uuid"), ("request_pairs", "jsonb"), ("response_pairs", "jsonb")),
+    "gateway_headerrecord": (
+        ("id", "uuid"),
+        ("request_pairs", "jsonb"),
+        ("response_pairs", "jsonb"),
+        ("rules", "jsonb"),
+    ),
     "gateway_ratelimitsample": (
         ("id", "uuid"),
         ("name", "text"),

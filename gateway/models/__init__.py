@@ -2,6 +2,7 @@ from gateway.models.access import ApiKey, Member, Team
 from gateway.models.breakers import BreakerHold, BreakerTransition, FleetState
 from gateway.models.capabilities import Capability
 from gateway.models.configuration import ConfigurationRevision, ConfigurationVersion, GatewaySettings
+from gateway.models.header_rules import HeaderRule, HeaderRuleDryRun
 from gateway.models.ledger import DeadLetter, SpoolSegment, SpoolTotal
 from gateway.models.prices import CostRun, InstalledListPrice, ModelPrice
 from gateway.models.providers import Credential, Provider
@@ -33,6 +34,8 @@ __all__ = [
     "FleetState",
     "GatewaySettings",
     "HeaderRecord",
+    "HeaderRule",
+    "HeaderRuleDryRun",
     "InstalledListPrice",
     "LegalHold",
     "ManifestPage",

@@ -181,6 +181,9 @@ class HeaderRecord(models.Model):
     )
     request_pairs = SealedJSONField(default=list)
     response_pairs = SealedJSONField(default=list)
+    rules = SealedJSONField(
+        null=True, help_text="which header rules fired and what they changed, by direction; null: none did"
+    )
 
     def __str__(self) -> str:
         return str(self.pk)

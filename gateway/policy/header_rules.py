@@ -296,6 +296,8 @@ class Pattern:
     """A compiled RE2 pattern over bytes."""
 
     __slots__ = ("search", "sub")
+    search: Callable[[bytes], object]
+    sub: Callable[[bytes, bytes], bytes]
 
     def __init__(self, source: bytes) -> None:
         # Takes memory that a process without patterns need not spend.

@@ -10,6 +10,7 @@ from gateway.dialects.profile import Profile
 from gateway.dialects.profiles import DEFAULT_PROFILE
 from gateway.policy.breaker import BreakerRules
 from gateway.policy.credential_choice import CredentialEntry
+from gateway.policy.header_rules import HeaderRules
 from gateway.policy.networks import Networks
 from gateway.policy.retries import RetryRules
 from gateway.policy.strategies import Scenario, Strategy
@@ -179,5 +180,7 @@ class Snapshot:
     region_fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     validation: ValidationBounds | None = None
     """None: requests are not judged here."""
+    header_rules: HeaderRules | None = None
+    """None: headers are left as they are."""
     candidates: dict[str, Candidates] = field(default_factory=dict, init=False, repr=False, compare=False)
     """By model, as they were found: many patterns are looked through once for a name. Kept by `find_route`."""

@@ -9,7 +9,7 @@ import msgspec
 from gateway.dialects.names import Outcome
 from gateway.recording.frames import Frame, Kind, encode_head, walk
 from gateway.recording.open_files import OpenFiles
-from gateway.recording.records import Admission, BodyPatch, End, Progress, ResponseHead, Translated
+from gateway.recording.records import Admission, BodyPatch, End, Progress, ResponseHead, RulesApplied, Translated
 from gateway.recording.series import frames_path, stubs_path
 from gateway.recording.series_tail import Tracked
 
@@ -36,6 +36,7 @@ class Recorded:
     sizes: list[int] = field(default_factory=list)
     translated: Translated | None = None
     held: list[tuple[int, int]] = field(default_factory=list)
+    rules: RulesApplied | None = None
 
 
 class Incomplete(ValueError):
@@ -92,6 +93,7 @@ def take_in(recorded: Recorded, progress: Progress, blob: bytes, answer: list[by
     recorded.head = progress.head or recorded.head
     recorded.end = progress.end or recorded.end
     recorded.translated = progress.translated or recorded.translated
+    recorded.rules = progress.rules or recorded.rules
 
 
 def interrupted(recorded: Recorded) -> End:

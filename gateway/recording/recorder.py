@@ -18,10 +18,20 @@ import msgspec
 import structlog
 
 from gateway.dialects.names import Outcome
+from gateway.policy.header_rules import Applied
 from gateway.policy.redaction import Redactor
 from gateway.recording.counters import DROP_SLOTS, TELEMETRY_SLOTS, Counters, Slot
 from gateway.recording.failpoints import armed, hit
-from gateway.recording.records import Admission, Attempt, BodyPatch, End, ResponseHead, Translated
+from gateway.recording.records import (
+    Admission,
+    Attempt,
+    BodyPatch,
+    End,
+    ResponseHead,
+    RulesApplied,
+    Translated,
+)
+from gateway.recording.rules_told import told
 from gateway.recording.spool import Delta, Spool, SpoolRefusal
 
 FLUSH_SECONDS = 0.1
@@ -197,12 +207,15 @@ class Exchange:
         "id",
         "lost",
         "muted",
+        "ruled",
     )
 
     def __init__(self, recorder: Recorder, exchange_id: bytes) -> None:
         self.id = exchange_id
         self.lost: str | None = None
         self.muted = False
+        self.ruled = False
+        """Something was told of header rules."""
         self._recorder = recorder
         self._began = monotonic_ns()
         self._delta = Delta(self)
@@ -250,6 +263,19 @@ class Exchange:
                 self.mark()
         except Exception:
             self._fault("translated")
+
+    def header_rules(self, request: Applied | None, response: Applied | None) -> None:
+        """What rules did, or would have done, to the headers of each direction, in clear: they are redacted here."""
+        try:
+            if armed:
+                hit("header_rules")
+            if not self._finished:
+                redact = self._recorder.redacted
+                self.ruled = True
+                self._delta.rules = RulesApplied(told(request, redact), told(response, redact))
+                self.mark()
+        except Exception:
+            self._fault("header_rules")
 
     def attempt(self, attempt: Attempt) -> None:
         """One try to reach a provider is over; they are recorded with the end."""

@@ -81,6 +81,31 @@ class Translated(msgspec.Struct, array_like=True, frozen=True):
     losses: list[Loss] = []
 
 
+class HeaderChange(msgspec.Struct, array_like=True, frozen=True):
+    """The values of one header before rules and after."""
+
+    name: bytes
+    before: list[bytes]
+    after: list[bytes]
+
+
+class RulesOfDirection(msgspec.Struct, array_like=True, frozen=True):
+    """Rules as (id, name). `shadow` are those in shadow that would have acted, `would` what would have become of the
+    headers then, beside what `changes` says did."""
+
+    fired: list[tuple[int, str]] = []
+    changes: list[HeaderChange] = []
+    shadow: list[tuple[int, str]] = []
+    would: list[HeaderChange] = []
+
+
+class RulesApplied(msgspec.Struct, array_like=True, frozen=True):
+    """What header rules did; of a request that was tried more than once, at the last try."""
+
+    request: RulesOfDirection | None = None
+    response: RulesOfDirection | None = None
+
+
 class ResponseHead(msgspec.Struct, array_like=True, frozen=True):
     """The provider's status and headers, or those of our own refusal."""
 
@@ -118,3 +143,5 @@ class Progress(msgspec.Struct, omit_defaults=True, frozen=True):
     translated: Translated | None = None
     held: list[tuple[int, int]] = []
     """(at_us, microseconds) of each chunk that the client was slow to take, by the chunk's arrival."""
+    rules: RulesApplied | None = None
+    """Told again when more of it is known."""

@@ -37,7 +37,7 @@ from gateway.pricing.cost import cost_of
 from gateway.pricing.price_book import PriceBook
 from gateway.recording.assemble import Recorded
 from gateway.recording.limit_samples import LimitSamples
-from gateway.recording.records import Admission, Attempt, HeaderPairs
+from gateway.recording.records import Admission, Attempt, HeaderChange, HeaderPairs, RulesOfDirection
 from gateway.recording.sightings import SightingReader
 from gateway.recording.text import INDEXED_BOUND, clean, clean_or_none
 
@@ -109,6 +109,7 @@ class RowBuilder:
                 reading.id,
                 seal_json(pairs(recorded.admission.headers)),
                 seal_json(pairs(reading.answer_headers)),
+                rules_object(recorded),
             ),
             timing=timing_row(reading),
             rate_limits=rate_limit_rows(reading, self._limits),
@@ -171,6 +172,33 @@ def translation_object(recorded: Recorded) -> dict[str, Any] | None:
         return None
     losses = [{"field": clean(loss.field), "reason": clean(loss.reason)} for loss in translated.losses]
     return {"dialect": translated.dialect, "profile": translated.profile, "losses": losses}
+
+
+def rules_object(recorded: Recorded) -> Any:
+    """By direction: `fired` and `shadow` as id and name, `changes` and `would` as name, values before and after."""
+    if recorded.rules is None:
+        return None
+    directions = {"request": recorded.rules.request, "response": recorded.rules.response}
+    told = {name: rules_of(found) for name, found in directions.items() if found is not None}
+    return seal_json(told) if told else None
+
+
+def rules_of(found: RulesOfDirection) -> dict[str, Any]:
+    told = {
+        "fired": found.fired,
+        "changes": [changed_values(change) for change in found.changes],
+        "shadow": found.shadow,
+        "would": [changed_values(change) for change in found.would],
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def changed_values(change: HeaderChange) -> list[Any]:
+    return [
+        change.name.decode("latin-1"),
+        [value.decode("latin-1") for value in change.before],
+        [value.decode("latin-1") for value in change.after],
+    ]
 
 
 def request_row(reading: Reading, team: str, tags: dict[str, str]) -> tuple[Any, ...]:

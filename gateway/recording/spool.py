@@ -32,7 +32,7 @@ import structlog
 from gateway.recording.counters import Counters, Slot
 from gateway.recording.failpoints import armed, hit
 from gateway.recording.frames import Kind, checksum_seed, encode_head
-from gateway.recording.records import BodyPatch, End, Progress, ResponseHead, Translated
+from gateway.recording.records import BodyPatch, End, Progress, ResponseHead, RulesApplied, Translated
 from gateway.recording.reserve import Reserve
 from gateway.recording.segment_file import SegmentFile
 from gateway.recording.series import create_series, frames_path, spool_bytes, spool_host, stubs_path
@@ -73,7 +73,7 @@ class Owner(Protocol):
 class Delta:
     """What became known of one exchange since its last frame. Bytes by reference; `size` is their sum."""
 
-    __slots__ = ("body", "chunks", "end", "head", "held", "owner", "patches", "size", "times", "translated")
+    __slots__ = ("body", "chunks", "end", "head", "held", "owner", "patches", "rules", "size", "times", "translated")
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
@@ -85,6 +85,7 @@ class Delta:
         self.times: list[int] = []
         self.end: End | None = None
         self.translated: Translated | None = None
+        self.rules: RulesApplied | None = None
         self.size = 0
 
     def give_up(self, reason: str) -> None:
@@ -104,7 +105,7 @@ class Delta:
             self.end = msgspec.structs.replace(self.end, capture=lost)
 
     def is_empty(self) -> bool:
-        told = self.chunks or self.end or self.head or self.patches or self.held or self.translated
+        told = self.chunks or self.end or self.head or self.patches or self.held or self.translated or self.rules
         return not told and self.body is None
 
     def frame(self, seed: int) -> list[bytes]:
@@ -118,6 +119,7 @@ class Delta:
             end=self.end,
             translated=self.translated,
             held=self.held,
+            rules=self.rules,
         )
         if len(parts) > 1 and self.size <= JOINED_BYTES:
             parts = [b"".join(parts)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.dialects.names import Outcome
+from gateway.policy.header_rules import Applied, Change, Label
 from gateway.recording import failpoints
 from gateway.recording.assemble import Recorded, assemble, read_frames
 from gateway.recording.counters import Slot, read_counters
@@ -21,7 +22,10 @@ from gateway.recording.series import is_alive, list_segments, list_series
 from gateway.recording.series_tail import SeriesTail
 from tests.gateway.recording.recording import CANARY, admission, eventually, make_recorder, new_id, record
 
-HOOKS = ["request_body", "patch", "translated", "attempt", "response_head", "chunk", "held", "finish", "take"]
+HOOKS = [
+    "request_body", "patch", "translated", "header_rules", "attempt", "response_head", "chunk", "held", "finish",
+    "take",
+]  # fmt: skip
 
 
 def read_spool(spool_dir: Path) -> dict[bytes, Recorded]:
@@ -129,6 +133,7 @@ async def test_a_fault_in_a_hook_costs_the_record_and_not_the_exchange(spool_dir
         exchange.request_body(b"body")
         exchange.patch(0, 1, b"x")
         exchange.translated(Translated("chat", "openai"))
+        exchange.header_rules(Applied([], (Label(1, "a"),)), None)
         exchange.attempt(Attempt("anthropic", "https://api.example", 1))
         exchange.response_head(200, [])
         exchange.chunk(b"chunk")
@@ -156,6 +161,27 @@ async def test_what_the_client_was_slow_to_take_is_kept_with_its_time(spool_dir:
     [(at_us, length_us)] = recorded.held
     assert recorded.times[-1] <= at_us <= recorded.end.at_us
     assert length_us == 250_000
+
+
+async def test_what_header_rules_did_is_kept_with_secrets_as_fingerprints(spool_dir: Path) -> None:
+    recorder = make_recorder(spool_dir)
+    await recorder.start()
+    exchange = record(recorder, finish=False)
+    live, shadow = Label(3, "strip"), Label(4, "later")
+    changed = Change(b"x-team", (b"a", b"b"), (b"c",))
+    hidden = Change(b"authorization", (b"Bearer sk-ant-api03-secret-value",), ())
+    exchange.header_rules(Applied([], (live,), (changed, hidden), (shadow,), (changed,)), None)
+    exchange.finish(Outcome.COMPLETED)
+    await recorder.stop()
+    [recorded] = read_spool(spool_dir).values()
+    assert recorded.rules is not None
+    found = recorded.rules.request
+    assert found is not None
+    assert (found.fired, found.shadow) == ([(3, "strip")], [(4, "later")])
+    assert (found.changes[0].before, found.changes[0].after) == ([b"a", b"b"], [b"c"])
+    assert found.changes[1].before[0].startswith(b"Bearer fp:")
+    assert b"secret-value" not in b"".join(path.read_bytes() for path in spool_dir.rglob("*") if path.is_file())
+    assert recorded.rules.response is None
 
 
 def test_every_hook_of_the_exchange_has_a_failpoint() -> None:
