@@ -38,6 +38,7 @@ GROUPS = (
             ("Providers", "dns", "gateway.provider"),
             ("Credentials", "key", "gateway.credential"),
             ("Model routes", "alt_route", "gateway.modelroute"),
+            ("Header rules", "rule", "gateway.headerrule"),
             ("Outbound proxies", "vpn_lock", "gateway.outboundproxy"),
             ("Teams", "groups", "gateway.team"),
             ("API keys", "vpn_key", "gateway.apikey"),

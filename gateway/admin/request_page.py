@@ -42,6 +42,7 @@ def read_request_page(request_id: UUID, query: Mapping[str, str], *, reads: bool
         "attempts": list_attempts(response),
         "reads": reads,
         "headers": header_tables(row),
+        "header_rules": header_rules_of(row),
         "timeline": arrival(row, response),
         "usage": pretty(response.usage) if response and response.usage is not None else "",
         "response": response,
@@ -117,6 +118,14 @@ def window_links(transcript: Transcript) -> dict[str, str]:
     if transcript.turns and transcript.last < transcript.total:
         links["later"] = f"?turn={transcript.last + 1}"
     return links
+
+
+def header_rules_of(row: RequestLog) -> list[dict[str, Any]]:
+    """What rules did to the headers of each direction, and what those in shadow would have done."""
+    record = getattr(row, "header_record", None)
+    told = (record.rules if record else None) or {}
+    titles = {"request": "On the way to the provider", "response": "On the way to the client"}
+    return [{"title": titles[direction], **told[direction]} for direction in titles if direction in told]
 
 
 def header_tables(row: RequestLog) -> list[tuple[str, list[tuple[str, str]]]]:
