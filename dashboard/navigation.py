@@ -47,6 +47,15 @@ GROUPS = (
         ),
     ),
     (
+        "Limits and budgets",
+        (
+            ("Limits", "speed", "gateway.limit"),
+            ("Budgets", "savings", "gateway.budget"),
+            ("Standing", "donut_large", "gateway.budgetstanding"),
+            ("Budget warnings", "notifications", "gateway.budgetevent"),
+        ),
+    ),
+    (
         "Resilience",
         (
             ("Processes, live", "monitor_heart", "gateway.fleetstate"),

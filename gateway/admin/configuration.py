@@ -37,6 +37,14 @@ class GatewaySettingsAdmin(VersionedAdmin):
             },
         ),
         (
+            "Prices budgets go by",
+            {
+                "description": "What budgets count for a model that has no price in the table: US dollars for a "
+                "million tokens. Empty: nothing.",
+                "fields": (("default_input_price", "default_output_price"),),
+            },
+        ),
+        (
             "Remote configuration",
             {
                 "description": "Fetched and applied when it changes; what cannot be used changes nothing.",

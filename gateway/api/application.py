@@ -11,6 +11,7 @@ from ninja import NinjaAPI
 from ninja.operation import Operation
 
 from gateway.api import (
+    budget_usage,
     chat_completions,
     embeddings,
     greeting,
@@ -35,7 +36,7 @@ class GatewayAPI(NinjaAPI):
 
 View = Callable[..., Awaitable[HttpResponseBase]]
 SURFACES: tuple[Any, ...] = (
-    messages, chat_completions, responses, embeddings, models_list, telemetry, probes, greeting,
+    messages, chat_completions, responses, embeddings, models_list, telemetry, probes, greeting, budget_usage,
 )  # fmt: skip
 
 

@@ -281,10 +281,19 @@ class _Tries:
         connected = self.began_us + wire.connected_us if wire is not None and wire.connected_us is not None else None
         self._record(lease, connected, answer.status_code)
         self._warn_when_slow()
-        reply = await accept(self.attempts.request, self.attempts.facts, self.attempts.stream, self.sent, answer)
+        reply = await self._accept(answer)
         if self.rules is not None:
             self.rules.back(self.exchange, reply)
         return reply
+
+    async def _accept(self, answer: httpx.Response) -> Reply:
+        request, stream = self.attempts.request, self.attempts.stream
+        limited = request.limited
+        if limited is not None:
+            spoken = self.target.speaks or request.dialect
+            stream.watch = limited.answered(answer.status_code, answer.headers.raw, spoken, self.provider.name)
+        reply = await accept(request, self.attempts.facts, stream, self.sent, answer)
+        return reply if limited is None else limited.tell(request.dialect, reply)
 
     def _record(
         self,

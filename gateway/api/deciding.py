@@ -1,7 +1,7 @@
 """What is decided of a request before its provider is contacted: access, then where it leads. Raises Refusal.
 
-The order is that of what it costs: access by the headers, the body, the model, the route, the credentials. Limits and
-budgets belong between access and route, header rules between route and attempts.
+The order is that of what it costs: access by the headers, the body, the model, the route, the credentials, then limits
+and budgets, which count by where the request leads, too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import structlog
 from gateway.api.errands import errand_of, errand_target, errand_treatment
 from gateway.api.facts import NO_ENVELOPE, Facts
 from gateway.api.keeping import continue_conversation
+from gateway.api.limiting import limit
 from gateway.api.model_names import find_plan
 from gateway.api.own_ways import own_way
 from gateway.api.plain_body import needed, plain_body
@@ -73,6 +74,8 @@ async def decide(request: GatewayRequest, facts: Facts) -> None:
         facts.handling, facts.own = own
         return
     facts.plan = treat(snapshot, facts, facts.plan)
+    if snapshot.rulebook is not None:
+        limit(request, facts, snapshot.rulebook)
     await prepare(request, facts)
     if facts.is_debugged:
         tell(request, facts)

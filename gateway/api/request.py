@@ -17,6 +17,7 @@ from gateway.dialects.names import Dialect
 
 if TYPE_CHECKING:
     from gateway.api.facts import Facts
+    from gateway.api.limiting import Limited
     from gateway.api.runtime import Runtime
     from gateway.api.streaming import ExchangeStream
 
@@ -70,6 +71,8 @@ class GatewayRequest(HttpRequest):
         self.dialect: Dialect = Dialect.ANTHROPIC
         self.facts: Facts | None = None
         self.stream: ExchangeStream | None = None
+        self.limited: Limited | None = None
+        """What it holds of limits and budgets."""
         self.reservation: Reservation | None = None
         """The memory held for a large body until it was sent on."""
         self.granted = False
@@ -253,3 +256,5 @@ class GatewayRequest(HttpRequest):
             self.runtime.descriptors.give_back()
         if self.stream is not None:
             self.stream.close()
+        if self.limited is not None:
+            self.limited.close(self.stream.outcome if self.stream is not None else None)

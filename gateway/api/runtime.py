@@ -17,6 +17,8 @@ from gateway.api.keeping import find_elsewhere
 from gateway.api.memory import Memory, bounds_of
 from gateway.configuration.keeper import ConfigurationKeeper
 from gateway.configuration.sealing import access_key_pepper, pepper
+from gateway.metering.counters import Counters
+from gateway.metering.metering import Metering
 from gateway.policy.redaction import Redactor
 from gateway.policy.signing import UsedSignatures
 from gateway.policy.snapshot import ProviderEntry, Snapshot
@@ -68,6 +70,8 @@ class Runtime:
         self.discovery = ModelDiscovery(self.configuration, self.upstream, environment.model_refresh)
         self.kept_responses = KeptResponses(environment.data_dir / "responses", pepper("responses"), find_elsewhere)
         self.fleet = Fleet()
+        self.counters = Counters()
+        self.metering = Metering(self.counters, self.configuration, environment.redis_url)
         self.news = FleetNews(self.fleet, environment.redis_url)
         self.obeyed: Snapshot | None = None
         """The snapshot that the fleet follows."""
@@ -98,6 +102,7 @@ class Runtime:
         checks = HealthChecks(self.fleet, self.upstream, self._present_providers)
         chores = (
             self._watch_stalls(), self.discovery.run(), self._sweep_responses(), checks.run(), self.news.tell_states(),
+            self.metering.run(),
         )  # fmt: skip
         self._watching = [asyncio.create_task(chore) for chore in chores]
 

@@ -21,6 +21,7 @@ from gateway.upstream.stream import WireStream
 
 if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
+    from gateway.metering.usage import UsageWatch
 
 EVENT_BOUNDARIES = (b"\n\n", b"\r\r", b"\r\n\r\n")
 TAIL_BYTES = 4
@@ -32,7 +33,7 @@ class ExchangeStream:
 
     __slots__ = (
         "_chunks", "_closed", "_events", "_response", "_tail", "_way_out", "broken", "exchange", "lease", "on_close",
-        "outcome", "problem", "request", "sending_since",
+        "outcome", "problem", "request", "sending_since", "watch",
     )  # fmt: skip
 
     def __init__(self, request: GatewayRequest, exchange: Exchange) -> None:
@@ -51,6 +52,8 @@ class ExchangeStream:
         self.problem: str | None = None
         self.on_close: Callable[[], None] | None = None
         self._closed = False
+        self.watch: UsageWatch | None = None
+        """What is to see the provider's bytes besides the record."""
         request.runtime.streams.add(self)
 
     def attach(self, response: httpx.Response, *, events: bool) -> None:
@@ -106,6 +109,8 @@ class ExchangeStream:
 
     def _note(self, chunk: bytes) -> None:
         self.exchange.chunk(chunk)
+        if self.watch is not None:
+            self.watch.feed(chunk)
         if self._events:
             self._tail = chunk if len(chunk) >= TAIL_BYTES else (self._tail + chunk)[-TAIL_BYTES:]
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
 from gateway.configuration.applying_rules import header_rule_values
 from gateway.configuration.columns import (
     API_KEY,
+    BUDGET,
     CREDENTIAL,
+    LIMIT,
     PROVIDER,
     PROXY,
     ROUTE,
@@ -26,6 +29,7 @@ from gateway.configuration.credentials import set_secret
 from gateway.configuration.document import (
     ENVIRONMENT_PROVIDERS,
     ApiKeySpec,
+    CountedSpec,
     CredentialSpec,
     Document,
     HeaderRuleSpec,
@@ -40,9 +44,11 @@ from gateway.configuration.document_reader import WrongDocument
 from gateway.configuration.sealing import access_key_pepper, fingerprint, seal, unseal
 from gateway.models import (
     ApiKey,
+    Budget,
     Credential,
     GatewaySettings,
     HeaderRule,
+    Limit,
     Member,
     ModelRoute,
     OutboundProxy,
@@ -100,6 +106,8 @@ class Application:
         self.each(document.routes, self.apply_route)
         self.each(document.header_rules, self.apply_header_rule)
         self.each(document.api_keys, self.apply_api_key)
+        self.each(document.limits, lambda spec: self.apply_counted(Limit, LIMIT, spec))
+        self.each(document.budgets, lambda spec: self.apply_counted(Budget, BUDGET, spec))
         if self.problems:
             raise WrongDocument("\n".join(self.problems))
         if self.prune:
@@ -138,6 +146,14 @@ class Application:
 
     def apply_team(self, spec: TeamSpec) -> None:
         self.set_row(Team, "team", {"name": spec.name}, with_defaults(Team, TEAM, spec.columns))
+
+    def apply_counted(self, model: type[Limit | Budget], names: tuple[str, ...], spec: CountedSpec) -> None:
+        values = with_defaults(model, names, spec.columns)
+        try:
+            model(name=spec.name, **values).clean()
+        except ValidationError as error:
+            raise ValueError(f"the {model._meta.verbose_name} {spec.name}: {' '.join(error.messages)}") from None
+        self.set_row(model, str(model._meta.verbose_name), {"name": spec.name}, values)
 
     def apply_member(self, spec: MemberSpec) -> None:
         key = {"user": self.user_named(spec.user), "team": self.team_named(spec.team)}
@@ -330,6 +346,9 @@ class Application:
             self.remove("provider", Provider.objects.exclude(name__in=named).exclude(pk__in=routed))
         if document.proxies is not None:
             self.remove("proxy", OutboundProxy.objects.exclude(name__in=[spec.name for spec in document.proxies]))
+        for what, model, specs in (("limit", Limit, document.limits), ("budget", Budget, document.budgets)):
+            if specs is not None:
+                self.remove(what, model._default_manager.exclude(name__in=[spec.name for spec in specs]))
         if document.members is not None:
             kept = {spec.label for spec in document.members}
             rows = Member.objects.select_related("user", "team")

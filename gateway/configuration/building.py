@@ -9,6 +9,7 @@ from datetime import datetime
 from django.conf import settings
 
 from gateway.configuration.building_header_rules import build_header_rules
+from gateway.configuration.building_limits import build_rulebook
 from gateway.configuration.building_providers import build_providers
 from gateway.configuration.building_routes import sort_routes
 from gateway.configuration.sealing import unseal
@@ -43,6 +44,7 @@ def build_snapshot(file_callers: Mapping[bytes, Caller], tables: Tables | None =
         region_fallbacks={name: tuple(others) for name, others in whole.get("region_fallbacks", {}).items()},
         validation=bounds_of(whole),
         header_rules=build_header_rules(tables),
+        rulebook=build_rulebook(tables),
     )
 
 

@@ -38,9 +38,15 @@ API_KEY = (
     "allowed_dialects", "allowed_models", "allowed_providers", "allow_addresses", "deny_addresses", "priority",
     "region", "previous_until", "debug_until",
 )  # fmt: skip
+COUNTED = ("scope", "names", "models", "when_unknown", "enabled")
+LIMIT = (
+    *COUNTED, "requests_per_second", "requests_per_minute", "burst", "tokens_per_minute", "concurrent",
+)  # fmt: skip
+BUDGET = (*COUNTED, "period", "zone", "usd", "tokens", "message", "show")
 SETTINGS = (
     "allow_addresses", "deny_addresses", "region_fallbacks", "validate_requests", "max_messages", "max_content_bytes",
-    "max_system_bytes", "max_output_tokens", "max_top_logprobs", "remote_url", "remote_interval",
+    "max_system_bytes", "max_output_tokens", "max_top_logprobs", "default_input_price", "default_output_price",
+    "remote_url", "remote_interval",
 )  # fmt: skip
 
 

@@ -42,9 +42,11 @@ from gateway.configuration.environments import lay_over
 from gateway.dialects.names import ProviderDialect, Shortcut
 from gateway.models import (
     ApiKey,
+    Budget,
     Credential,
     GatewaySettings,
     HeaderRule,
+    Limit,
     Member,
     ModelRoute,
     OutboundProxy,
@@ -147,6 +149,15 @@ class MemberSpec:
 
 
 @dataclass(frozen=True)
+class CountedSpec:
+    """A limit or a budget."""
+
+    line: int
+    name: str
+    columns: Columns = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class SettingsSpec:
     line: int
     columns: Columns = field(default_factory=dict)
@@ -182,6 +193,8 @@ class Document:
     proxies: tuple[ProxySpec, ...] | None = None
     api_keys: tuple[ApiKeySpec, ...] | None = None
     header_rules: tuple[HeaderRuleSpec, ...] | None = None
+    limits: tuple[CountedSpec, ...] | None = None
+    budgets: tuple[CountedSpec, ...] | None = None
 
 
 def dialect(_: Reader, node: yaml.Node) -> str:
@@ -281,6 +294,8 @@ API_KEY_FIELDS = {
     "expires_at": Field(moment),
     "enabled": Field(flag),
 } | column_fields(ApiKey, columns.API_KEY)
+LIMIT_FIELDS = {"name": Field(name, required=True)} | column_fields(Limit, columns.LIMIT)
+BUDGET_FIELDS = {"name": Field(name, required=True)} | column_fields(Budget, columns.BUDGET)
 SETTINGS_FIELDS = column_fields(GatewaySettings, columns.SETTINGS)
 SECTIONS: dict[str, tuple[Mapping[str, Field], Any, str, str]] = {
     "proxies": (PROXY_FIELDS, ProxySpec, "proxy", "name"),
@@ -290,6 +305,8 @@ SECTIONS: dict[str, tuple[Mapping[str, Field], Any, str, str]] = {
     "members": (MEMBER_FIELDS, MemberSpec, "member", "label"),
     "header_rules": (HEADER_RULE_FIELDS, HeaderRuleSpec, "header rule", "name"),
     "api_keys": (API_KEY_FIELDS, ApiKeySpec, "API key", "name"),
+    "limits": (LIMIT_FIELDS, CountedSpec, "limit", "name"),
+    "budgets": (BUDGET_FIELDS, CountedSpec, "budget", "name"),
 }
 
 

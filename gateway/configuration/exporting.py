@@ -12,8 +12,10 @@ import yaml
 
 from gateway.configuration.columns import (
     API_KEY,
+    BUDGET,
     CREDENTIAL,
     HEADER_RULE,
+    LIMIT,
     PROVIDER,
     PROXY,
     ROUTE,
@@ -23,7 +25,18 @@ from gateway.configuration.columns import (
     told_columns,
 )
 from gateway.configuration.document import ENVIRONMENT_PROVIDERS
-from gateway.models import ApiKey, GatewaySettings, HeaderRule, Member, ModelRoute, OutboundProxy, Provider, Team
+from gateway.models import (
+    ApiKey,
+    Budget,
+    GatewaySettings,
+    HeaderRule,
+    Limit,
+    Member,
+    ModelRoute,
+    OutboundProxy,
+    Provider,
+    Team,
+)
 
 Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 Entry = dict[str, Any]
@@ -43,6 +56,8 @@ def export_document(*, sealed: bool = False) -> str:
         "teams": [{"name": row.name} | told_columns(row, TEAM) for row in Team.objects.all()],
         "members": [member_entry(row) for row in Member.objects.select_related("user", "team")],
         "api_keys": [api_key_entry(row, sealed) for row in keys],
+        "limits": [{"name": row.name} | told_columns(row, LIMIT) for row in Limit.objects.all()],
+        "budgets": [{"name": row.name} | told_columns(row, BUDGET) for row in Budget.objects.all()],
     }
     return dump(sections)
 

@@ -4,31 +4,57 @@ Postgres. Secrets in them are encrypted, keys are digests."""
 from __future__ import annotations
 
 import os
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from django.db import models, transaction
+from django.db.models import Q
 
 from gateway.configuration.target_prices import read_target_prices
 from gateway.models import (
     ApiKey,
     BreakerHold,
+    Budget,
     ConfigurationVersion,
     Credential,
     GatewaySettings,
     HeaderRule,
+    Limit,
+    ModelPrice,
     ModelRoute,
     OutboundProxy,
     Provider,
     RouteTarget,
     Team,
 )
+from gateway.models.limits import EXEMPT
 from gateway.policy.header_rules import RuleState
 
 Row = dict[str, Any]
 FORM = 1
 """Raised when the disk copy's meaning changes: an older one is not read."""
+
+
+class PriceRow(msgspec.Struct):
+    """A row of prices; see `gateway/pricing/price.py`."""
+
+    id: int
+    provider: str
+    model: str
+    tier: str
+    prompt_above: int
+    valid_from: datetime
+    valid_until: datetime | None
+    input: Decimal | None
+    output: Decimal | None
+    cache_read: Decimal | None
+    cache_write: Decimal | None
+    cache_write_1h: Decimal | None
+    web_search: Decimal | None
+    us_factor: Decimal
 
 
 class Tables(msgspec.Struct):
@@ -50,6 +76,14 @@ class Tables(msgspec.Struct):
     """Of a million tokens in and a million out, by provider and model, for the routes that ask for the cheapest."""
     form: int = FORM
     header_rules: list[Row] = []
+    limits: list[Row] = []
+    budgets: list[Row] = []
+    key_owners: dict[str, str] = {}
+    """User names by the names of their API keys."""
+    exempt_keys: list[str] = []
+    """Names of the API keys no limit is about."""
+    book: list[PriceRow] = []
+    """Every price, where a budget counts money."""
 
 
 def stored_version() -> int:
@@ -74,7 +108,24 @@ def read_tables() -> Tables:
             keys=rows_of(ApiKey.objects.all()),
             holds=rows_of(BreakerHold.objects.all()),
             header_rules=rows_of(HeaderRule.objects.filter(enabled=True).exclude(state=RuleState.DRAFT)),
+            limits=rows_of(Limit.objects.filter(enabled=True)),
+            budgets=rows_of(Budget.objects.filter(enabled=True)),
+            key_owners=dict(ApiKey.objects.filter(owner__isnull=False).values_list("name", "owner__username")),
+            exempt_keys=exempt_keys(),
+            book=read_book_rows(),
         )
+
+
+def exempt_keys() -> list[str]:
+    """Being a superuser exempts nobody: the permission has to be given."""
+    given = Q(owner__user_permissions__codename=EXEMPT) | Q(owner__groups__permissions__codename=EXEMPT)
+    return list(ApiKey.objects.filter(given, owner__is_active=True).values_list("name", flat=True).distinct())
+
+
+def read_book_rows() -> list[PriceRow]:
+    if not Budget.objects.filter(enabled=True, usd__isnull=False).exists():
+        return []
+    return [PriceRow(**row) for row in ModelPrice.objects.values(*PriceRow.__struct_fields__)]
 
 
 def rows_of(query: models.QuerySet[Any]) -> list[Row]:

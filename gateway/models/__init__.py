@@ -4,6 +4,7 @@ from gateway.models.capabilities import Capability
 from gateway.models.configuration import ConfigurationRevision, ConfigurationVersion, GatewaySettings
 from gateway.models.header_rules import HeaderRule, HeaderRuleDryRun
 from gateway.models.ledger import DeadLetter, SpoolSegment, SpoolTotal
+from gateway.models.limits import Budget, BudgetEvent, BudgetStanding, Limit
 from gateway.models.prices import CostRun, InstalledListPrice, ModelPrice
 from gateway.models.providers import Credential, Provider
 from gateway.models.requests import ChunkTiming, HeaderRecord, RateLimitSample, RequestLog, ResponseLog
@@ -20,6 +21,9 @@ __all__ = [
     "Blob",
     "BreakerHold",
     "BreakerTransition",
+    "Budget",
+    "BudgetEvent",
+    "BudgetStanding",
     "Capability",
     "ChunkTiming",
     "ConfigurationRevision",
@@ -38,6 +42,7 @@ __all__ = [
     "HeaderRuleDryRun",
     "InstalledListPrice",
     "LegalHold",
+    "Limit",
     "ManifestPage",
     "Member",
     "ModelPrice",

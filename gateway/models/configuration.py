@@ -65,6 +65,16 @@ class GatewaySettings(models.Model):
     max_system_bytes = models.PositiveIntegerField(default=8 * MIB, validators=[MinValueValidator(1)])
     max_output_tokens = models.PositiveIntegerField(default=1_000_000, validators=[MinValueValidator(1)])
     max_top_logprobs = models.PositiveIntegerField(default=20)
+    default_input_price = models.FloatField(
+        null=True,
+        blank=True,
+        default=5.0,
+        validators=[MinValueValidator(0)],
+        help_text="What budgets count for a model without a price: USD for a million input tokens; empty: nothing",
+    )
+    default_output_price = models.FloatField(
+        null=True, blank=True, default=25.0, validators=[MinValueValidator(0)], help_text="The same for output tokens"
+    )
     remote_url = models.CharField(
         max_length=500, blank=True, help_text="A configuration file to fetch and apply when it changes"
     )

@@ -13,6 +13,7 @@ from gateway.policy.credential_choice import CredentialEntry
 from gateway.policy.header_rules import HeaderRules
 from gateway.policy.networks import Networks
 from gateway.policy.retries import RetryRules
+from gateway.policy.rulebook import Rulebook
 from gateway.policy.strategies import Scenario, Strategy
 from gateway.policy.transport import TransportSettings
 from gateway.policy.waiting import QueueRules
@@ -182,5 +183,7 @@ class Snapshot:
     """None: requests are not judged here."""
     header_rules: HeaderRules | None = None
     """None: headers are left as they are."""
+    rulebook: Rulebook | None = None
+    """None: nothing is limited."""
     candidates: dict[str, Candidates] = field(default_factory=dict, init=False, repr=False, compare=False)
     """By model, as they were found: many patterns are looked through once for a name. Kept by `find_route`."""

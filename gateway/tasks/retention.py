@@ -10,6 +10,7 @@ from django.db import OperationalError
 
 from gateway.history.retention import keep_terms
 from gateway.history.sweeping import Busy
+from gateway.metering.books import forget_old
 
 log = structlog.get_logger(__name__)
 
@@ -23,3 +24,4 @@ def keep_all_terms() -> None:
             log.info("retention", step=step)
     except Busy as busy:
         log.warning("retention put off", reason=str(busy))
+    forget_old(datetime.datetime.now(datetime.UTC))

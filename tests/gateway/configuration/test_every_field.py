@@ -46,6 +46,8 @@ settings:
   max_system_bytes: 2000
   max_output_tokens: 64000
   max_top_logprobs: 5
+  default_input_price: 1.5
+  default_output_price: 7.5
   remote_url: https://config.example/turnlog.yaml
   remote_interval: 300
 proxies:

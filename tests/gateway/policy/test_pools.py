@@ -1,0 +1,131 @@
+"""Counters alone and shared: together nobody spends more than there is, but for one request of each process."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from gateway.policy.pools import Pool, Share, grant
+
+PROCESSES = 3
+LARGEST = 20
+
+
+class SharedPools(RuleBasedStateMachine):
+    """Processes that admit, finish and tell at any moment; the whole is what Redis keeps."""
+
+    unit = 0.0
+
+    @initialize(capacity=st.integers(1, 100))
+    def begin(self, capacity: int) -> None:
+        self.capacity = float(capacity)
+        self.pools = [Pool(self.capacity, unit=self.unit, share=Share(rest=self.capacity)) for _ in range(PROCESSES)]
+        self.running: list[list[float]] = [[] for _ in range(PROCESSES)]
+        self.spent = 0.0
+        self.used = 0.0
+        self.told = [0.0] * PROCESSES
+        self.granted = [0.0] * PROCESSES
+
+    @rule(process=st.integers(0, PROCESSES - 1), amount=st.integers(1, LARGEST))
+    def ask(self, process: int, amount: int) -> None:
+        pool = self.pools[process]
+        if pool.fits(0.0):
+            size = self.unit or float(amount)
+            pool.hold(size)
+            self.running[process].append(size)
+
+    @precondition(lambda self: any(self.running))
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        process = data.draw(st.sampled_from([n for n, running in enumerate(self.running) if running]))
+        held = self.running[process].pop()
+        share = data.draw(st.sampled_from([0.0, 0.5, 1.0]))
+        self.pools[process].settle(held, held * share)
+        self.spent += held * share
+
+    @rule(process=st.integers(0, PROCESSES - 1))
+    def tell(self, process: int) -> None:
+        pool = self.pools[process]
+        assert pool.share is not None
+        total = pool.share.total
+        self.used += total - self.told[process]
+        self.told[process] = total
+        others = sum(self.granted) - self.granted[process]
+        known = [granted for granted in self.granted if granted]
+        granted, rest = grant(self.capacity, self.used, others, pool.held, self.unit, max(1, len(known)))
+        self.granted[process] = granted
+        pool.told(total, self.used, Share(granted, rest))
+
+    @invariant()
+    def nobody_overspends(self) -> None:
+        if hasattr(self, "pools"):
+            promised = self.spent + sum(map(sum, self.running))
+            assert promised <= self.capacity + PROCESSES * (self.unit or LARGEST)
+
+
+class SharedPlaces(SharedPools):
+    unit = 1.0
+
+
+TestSharedPools = SharedPools.TestCase
+TestSharedPlaces = SharedPlaces.TestCase
+TestSharedPools.settings = TestSharedPlaces.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.floats(0, 1)), max_size=60), st.integers(1, 200))
+def test_alone_a_budget_is_overspent_by_one_request_at_most(requests: list[tuple[int, float]], capacity: int) -> None:
+    pool = Pool(float(capacity))
+    spent, largest = 0.0, 0.0
+    for amount, share in requests:
+        if pool.fits(0.0):
+            pool.hold(amount)
+            pool.settle(amount, amount * share)
+            spent, largest = spent + amount * share, max(largest, amount)
+    assert spent <= capacity + largest
+
+
+@given(st.lists(st.floats(0, 5), min_size=1, max_size=200))
+def test_a_rate_lets_through_its_burst_and_what_leaks(gaps: list[float]) -> None:
+    pool = Pool(10.0, leak=2.0, unit=1.0)
+    now, taken = 0.0, 0
+    for gap in gaps:
+        now += gap
+        if pool.fits(now):
+            pool.take(1.0)
+            taken += 1
+        assert taken <= 10 + 2 * now + 1e-6
+
+
+def test_a_rate_says_when_it_has_room_again() -> None:
+    pool = Pool(2.0, leak=0.5, unit=1.0)
+    for _ in range(2):
+        assert pool.fits(0.0)
+        pool.take(1.0)
+    assert not pool.fits(0.0)
+    assert pool.wait() == pytest.approx(2.0)
+    assert not pool.fits(1.9)
+    assert pool.fits(2.0)
+
+
+def test_what_is_held_is_no_room_and_what_was_not_used_is_given_back() -> None:
+    pool = Pool(10.0)
+    pool.hold(12.0)
+    assert not pool.fits(0.0)
+    assert not pool.is_used_up
+    pool.settle(12.0, 3.0)
+    assert pool.fits(0.0)
+    pool.take(7.0)
+    assert pool.is_used_up
+
+
+def test_a_total_told_twice_counts_once() -> None:
+    pool = Pool(10.0, share=Share(rest=10.0))
+    pool.take(4.0)
+    assert pool.share is not None
+    total = pool.share.total
+    pool.take(1.0)
+    pool.told(total, 4.0, Share(3.0, 3.0))
+    assert (pool.used, pool.share.untold) == (5.0, 1.0)
+    assert pool.share.granted == 3.0
