@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 BODILESS = frozenset({204, 304})
+BODY_FOLLOWS = "turnlog.body_follows"
+"""In the message that starts an answer: bytes of its body come at once, and the head may wait for them."""
 JOIN_BOUND = 16 * 1024
 """Chunks up to this size are joined with their framing; larger ones are written without a copy."""
 LINGER_SECONDS = 30.0
@@ -46,6 +48,8 @@ class Cycle(RequestResponseCycle):
     end is the answer's. `on_lost` is called once when the client leaves before its answer is whole."""
 
     connection: GatewayProtocol
+    head = b""
+    """The answer's head while it waits for the first bytes of its body, to go out with them."""
     chunked = False
     bodiless = False
     remaining: int | None = None
@@ -143,7 +147,11 @@ class Cycle(RequestResponseCycle):
         if self.disconnected:
             return
         if not self.response_started:
-            self._write_head(message["status"], message.get("headers", ()))
+            head = self._make_head(message["status"], message.get("headers", ()))
+            if message.get(BODY_FOLLOWS):
+                self.head = head
+            else:
+                self.transport.write(head)
         elif not self.response_complete:
             self._write_body(message.get("body", b""), message.get("more_body", False))
 
@@ -151,10 +159,10 @@ class Cycle(RequestResponseCycle):
         """Write bytes of a body that has begun, at once; False where `send` would wait or write nothing."""
         if self.flow.write_paused or self.disconnected or self.bodiless or not self.response_started:
             return False
-        self._write_bytes(body)
+        self._write(self._framed(body))
         return True
 
-    def _write_head(self, status: int, headers: Any) -> None:
+    def _make_head(self, status: int, headers: Any) -> bytes:
         self.response_started = True
         if self.waiting_for_100_continue:
             # The client may or may not send the body it asked about: what follows on this connection is undecidable.
@@ -175,7 +183,7 @@ class Cycle(RequestResponseCycle):
             content += (lowered, b": ", value, b"\r\n")
         self._frame(status, content)
         content.append(b"\r\n")
-        self.transport.write(b"".join(content))
+        return b"".join(content)
 
     def _frame(self, status: int, content: list[bytes]) -> None:
         self.bodiless = self.scope["method"] == "HEAD" or status in BODILESS
@@ -189,30 +197,39 @@ class Cycle(RequestResponseCycle):
             content.append(b"connection: close\r\n")
 
     def _write_body(self, body: bytes, more_body: bool) -> None:
-        if body and not self.bodiless:
-            self._write_bytes(body)
+        parts = self._framed(body) if body and not self.bodiless else []
+        if not more_body:
+            if self.chunked:
+                parts.append(b"0\r\n\r\n")
+            elif self.remaining and not self.bodiless:
+                raise ValueError(f"{self.remaining} bytes of the announced content-length were not sent")
+        self._write(parts)
         if more_body:
             return
-        if self.chunked:
-            self.transport.write(b"0\r\n\r\n")
-        elif self.remaining and not self.bodiless:
-            raise ValueError(f"{self.remaining} bytes of the announced content-length were not sent")
         self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:
             self._close()
         self.on_response()
 
-    def _write_bytes(self, body: bytes) -> None:
+    def _framed(self, body: bytes) -> list[bytes]:
         if self.chunked:
-            size = b"%x\r\n" % len(body)
-            if len(body) <= JOIN_BOUND:
-                self.transport.write(b"%b%b\r\n" % (size, body))
-            else:
-                self.transport.writelines((size, body, b"\r\n"))
-            return
+            return [b"%x\r\n" % len(body), body, b"\r\n"]
         if self.remaining is not None:
             if len(body) > self.remaining:
                 raise ValueError("more bytes than the announced content-length")
             self.remaining -= len(body)
-        self.transport.write(body)
+        return [body]
+
+    def _write(self, parts: list[bytes]) -> None:
+        """In one call to the system, whatever there is: each one wakes the client."""
+        if self.head:
+            parts.insert(0, self.head)
+            self.head = b""
+        if len(parts) < 2:
+            for part in parts:
+                self.transport.write(part)
+        elif sum(map(len, parts)) <= JOIN_BOUND:
+            self.transport.write(b"".join(parts))
+        else:
+            self.transport.writelines(parts)

@@ -23,6 +23,7 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, URLResolver, get_resolver
 
 from gateway.api.application import View, plain_operations
+from gateway.api.cycle import BODY_FOLLOWS
 from gateway.api.paths import not_found
 from gateway.api.refusals import Refusal, method_not_allowed, render
 from gateway.api.replies import REQUEST_ID, Reply, bytes_reply
@@ -93,8 +94,11 @@ class GatewayHandler(ASGIHandler):
     async def _deliver(self, request: GatewayRequest, reply: Reply, send: Send) -> None:
         """Send the reply; a stream that broke is left without its last message."""
         pairs = [*reply.pairs, (REQUEST_ID, request.id_text.encode())]
-        await send({"type": "http.response.start", "status": reply.status_code, "headers": pairs})
         stream = reply.stream
+        follows = stream is None or stream.has_chunk
+        await send(
+            {"type": "http.response.start", "status": reply.status_code, "headers": pairs, BODY_FOLLOWS: follows}
+        )
         if stream is None:
             request.stop_watching()
             await send({"type": "http.response.body", "body": reply.body})

@@ -254,7 +254,11 @@ class GatewayRequest(HttpRequest):
         if self.granted:
             self.granted = False
             self.runtime.descriptors.give_back()
-        if self.stream is not None:
-            self.stream.close()
-        if self.limited is not None:
-            self.limited.close(self.stream.outcome if self.stream is not None else None)
+        # No ring is left behind: what is only freed by the garbage collector, with all it holds, stays for a while.
+        self._task = None
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.close()
+        limited, self.limited = self.limited, None
+        if limited is not None:
+            limited.close(stream.outcome if stream is not None else None)

@@ -115,6 +115,11 @@ class ExchangeStream:
             self._tail = chunk if len(chunk) >= TAIL_BYTES else (self._tail + chunk)[-TAIL_BYTES:]
 
     @property
+    def has_chunk(self) -> bool:
+        """The next chunk is here already: asking for it does not wait."""
+        return getattr(self._chunks, "has_chunk", False)
+
+    @property
     def is_spent(self) -> bool:
         """The provider's answer is whole, and the bytes given last were its last."""
         return self.outcome is None and getattr(self._chunks, "is_spent", False)
@@ -144,8 +149,9 @@ class ExchangeStream:
             return
         self._closed = True
         self.request.runtime.streams.discard(self)
-        if self.on_close is not None:
-            self.on_close()
+        on_close, self.on_close = self.on_close, None
+        if on_close is not None:
+            on_close()
         self.conclude(self._outcome_of_interruption())
         if self._response is not None:
             self._response.stream.abort()  # type: ignore[union-attr]

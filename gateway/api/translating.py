@@ -207,6 +207,10 @@ class TranslatedStream:
         return self._source.broken
 
     @property
+    def has_chunk(self) -> bool:
+        return bool(self._first)
+
+    @property
     def is_spent(self) -> bool:
         """Never known beforehand: the provider's end may have to be said in more words."""
         return False

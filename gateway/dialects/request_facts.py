@@ -28,6 +28,7 @@ from gateway.dialects.names import Dialect
 Patch = tuple[int, int, bytes]
 """Bytes [start, end) of the original became this text."""
 
+THINKING_BYTES: Final = 256
 _ABSENT: Final = msgspec.Raw(b"")
 
 
@@ -88,8 +89,9 @@ class _UsualEnvelope(msgspec.Struct):
     reasoning_effort: msgspec.Raw = _ABSENT
 
     def limit(self) -> int | None:
-        limits = (self.max_tokens, self.max_completion_tokens, self.max_output_tokens)
-        return next((limit for limit in limits if limit is not None), None)
+        if self.max_tokens is not None:
+            return self.max_tokens
+        return self.max_output_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
 
 _USUAL: Final = msgspec.json.Decoder(_UsualEnvelope)
@@ -105,8 +107,14 @@ class Envelope:
     stream: bool | None = None
     max_tokens: int | None = None
     """Whichever of its three spellings the body uses."""
-    has_thinking: bool = False
-    """Thinking is asked for: `thinking` that is not disabled, `reasoning` or `reasoning_effort`."""
+    thinking: tuple[bytes, ...] = ()
+    """The beginnings of `thinking`, `reasoning` and `reasoning_effort`, of those that are there: they are small, and
+    few ask what they say."""
+
+    @property
+    def has_thinking(self) -> bool:
+        """Thinking is asked for: `thinking` that is not disabled, `reasoning` or `reasoning_effort`."""
+        return any(said != b"null" and b'"disabled"' not in said for said in self.thinking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +148,14 @@ def read_envelope(body: bytes) -> Envelope:
     except (ValueError, RecursionError):
         return _read_odd_envelope(body)
     model = None if usual.model is None else fit_text(usual.model)
-    return Envelope(model, usual.stream, usual.limit(), _thinks(usual))
+    return Envelope(model, usual.stream, usual.limit(), _thinking_of(usual))
 
 
 def _read_odd_envelope(body: bytes) -> Envelope:
     fields = _read(_EnvelopeFields, body)
     if fields is None:
         return Envelope()
-    return Envelope(_text(fields.model), _flag(fields.stream), _limit(fields), _thinks(fields))
+    return Envelope(_text(fields.model), _flag(fields.stream), _limit(fields), _thinking_of(fields))
 
 
 def read_members(body: bytes) -> RequestMembers | None:
@@ -204,9 +212,13 @@ def _read_key(key: bytes) -> str | None:
         return None
 
 
-def _thinks(fields: _EnvelopeFields | _UsualEnvelope) -> bool:
-    asked = [raw for raw in (fields.thinking, fields.reasoning, fields.reasoning_effort) if raw is not _ABSENT]
-    return any(bytes(raw) != b"null" and b'"disabled"' not in bytes(raw) for raw in asked)
+def _thinking_of(fields: _EnvelopeFields | _UsualEnvelope) -> tuple[bytes, ...]:
+    """Copies: a slice would hold the whole body as long as the answer streams."""
+    thinking, reasoning, effort = fields.thinking, fields.reasoning, fields.reasoning_effort
+    if thinking is _ABSENT and reasoning is _ABSENT and effort is _ABSENT:
+        return ()
+    said = (memoryview(raw) for raw in (thinking, reasoning, effort) if raw is not _ABSENT)
+    return tuple(bytes(part[:THINKING_BYTES]) for part in said)
 
 
 def _value(raw: msgspec.Raw) -> Any:

@@ -346,7 +346,12 @@ class Exchange:
         """The news since the last time."""
         if armed:
             hit("take")
-        delta, self._delta = self._delta, Delta(self)
+        delta = self._delta
+        if delta.end is None:
+            self._delta = Delta(self)
+        else:
+            # Nothing comes after the end. The exchange and its delta would hold each other.
+            del self._delta
         self._marked = False
         return delta
 

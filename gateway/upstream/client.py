@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import httpx as httpx
@@ -31,6 +32,23 @@ class Timeouts:
 
     def as_extension(self) -> dict[str, float]:
         return {"connect": self.connect, "write": self.write, "headers": self.headers, "read": self.read}
+
+
+class WireHeaders(httpx.Headers):
+    """Header pairs as they are on the wire. httpx's own copies and folds each at once; here they are read as they are
+    (`raw`), and folded only for who asks by name."""
+
+    def __init__(self, pairs: HeaderPairs) -> None:
+        self.pairs = pairs
+        self._encoding = None
+
+    @property
+    def raw(self) -> HeaderPairs:
+        return self.pairs
+
+    @cached_property
+    def _list(self) -> list[tuple[bytes, bytes, bytes]]:  # type: ignore[override]
+        return [(name, name.lower(), value) for name, value in self.pairs]
 
 
 class Special(NamedTuple):
@@ -89,9 +107,8 @@ class UpstreamClient:
         if settings is not None:
             transport, timeout = self._special.get(settings) or self._add_special(settings)
         extensions = {"target": prefix + target, "timeout": timeout, "body": body or b""}
-        request = httpx.Request(
-            method, url, headers=headers, stream=httpx.ByteStream(body or b""), extensions=extensions
-        )
+        request = httpx.Request(method, url, stream=httpx.ByteStream(body or b""), extensions=extensions)
+        request.headers = WireHeaders(headers)
         return await transport.handle_async_request(request)
 
     async def aclose(self) -> None:

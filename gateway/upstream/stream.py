@@ -64,6 +64,11 @@ class WireStream(httpx.AsyncByteStream):
         return chunk
 
     @property
+    def has_chunk(self) -> bool:
+        """A chunk waits for the reader."""
+        return bool(self._chunks)
+
+    @property
     def is_complete(self) -> bool:
         """The whole message has arrived, read or not."""
         return self._is_complete

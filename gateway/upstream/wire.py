@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gateway.policy.reach import Reach
-from gateway.upstream.client import HeaderPairs, httpx
+from gateway.upstream.client import HeaderPairs, WireHeaders, httpx
 from gateway.upstream.connection import Connection
 from gateway.upstream.dialling import ANYWHERE, SHUTDOWN_SECONDS, default_tls, open_socket
 from gateway.upstream.failures import ConnectTimedOut, Unreachable, UnsendableRequest, UpstreamFailure, connect_reason
@@ -86,9 +86,8 @@ class WireTransport(httpx.AsyncBaseTransport):
             # An idle connection that the provider was closing at that moment. This is the first time it is asked.
             connection, timing = await self._reach_out(origin, timeouts.get("connect"), fresh=True)
             answer = await wait_for_head(connection, connection.start(request.method, head, body, timeouts))
-        return httpx.Response(
+        response = httpx.Response(
             answer.status,
-            headers=answer.headers,
             stream=answer.stream,
             extensions={
                 "reason_phrase": answer.reason,
@@ -96,6 +95,8 @@ class WireTransport(httpx.AsyncBaseTransport):
                 "wire": timing,
             },
         )
+        response.headers = WireHeaders(answer.headers)
+        return response
 
     async def aclose(self) -> None:
         self._pool.close()

@@ -21,6 +21,9 @@ from gateway.configuration.building import keyed_by_environment
 from gateway.models import ApiKey
 
 LOOPBACK = ("127.", "[::1]:")
+COLLECT_AFTER = (10_000, 20, 20)
+"""New objects before the youngest are looked at by the garbage collector, and how many of its rounds make one of the
+next generation's."""
 
 
 class Command(BaseCommand):
@@ -72,6 +75,8 @@ def serve(listeners: list[socket.socket], *, announce: bool) -> None:
     # What is loaded by now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
+    # A request makes some hundred objects that go by themselves: looking for rings after every third is waste.
+    gc.set_threshold(*COLLECT_AFTER)
     server.run(sockets=listeners)
 
 

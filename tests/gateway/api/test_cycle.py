@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.cycle import HELD_BYTES, Cycle
+from gateway.api.cycle import BODY_FOLLOWS, HELD_BYTES, JOIN_BOUND, Cycle
 
 
 class Flow:
@@ -26,10 +26,17 @@ class Flow:
 
 class Transport:
     def __init__(self) -> None:
-        self.written = b""
+        self.writes: list[bytes] = []
+
+    @property
+    def written(self) -> bytes:
+        return b"".join(self.writes)
 
     def write(self, data: bytes) -> None:
-        self.written += data
+        self.writes.append(data)
+
+    def writelines(self, parts: list[bytes]) -> None:
+        self.writes += parts
 
     def is_closing(self) -> bool:
         return False
@@ -115,7 +122,7 @@ async def test_more_of_a_body_is_written_at_once_only_where_nothing_stands_in_th
     cycle = make_cycle(flow, transport)
     assert not cycle.write_more(b"early"), "the head was not sent yet"
     await cycle.send({"type": "http.response.start", "status": 200, "headers": []})
-    transport.written = b""
+    transport.writes.clear()
     assert cycle.write_more(b"one")
     flow.write_paused = True
     assert not cycle.write_more(b"two"), "the client takes nothing"
@@ -129,3 +136,22 @@ async def test_nothing_is_written_at_once_where_there_is_no_body(flow: Flow, tra
     cycle = make_cycle(flow, transport, scope={"method": "HEAD", "http_version": "1.1"})
     await cycle.send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
     assert not cycle.write_more(b"one")
+
+
+async def test_a_head_waits_for_the_bytes_that_follow_it_and_goes_with_them(flow: Flow, transport: Transport) -> None:
+    cycle = make_cycle(flow, transport)
+    await cycle.send({"type": "http.response.start", "status": 200, "headers": [], BODY_FOLLOWS: True})
+    assert transport.writes == []
+    await cycle.send({"type": "http.response.body", "body": b"one", "more_body": True})
+    await cycle.send({"type": "http.response.body", "body": b"two"})
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    assert transport.writes == [head + b"3\r\none\r\n", b"3\r\ntwo\r\n0\r\n\r\n"]
+
+
+async def test_large_bytes_are_written_with_their_frame_and_without_a_copy(flow: Flow, transport: Transport) -> None:
+    cycle = make_cycle(flow, transport)
+    await cycle.send({"type": "http.response.start", "status": 200, "headers": []})
+    body = bytes(JOIN_BOUND)
+    await cycle.send({"type": "http.response.body", "body": body, "more_body": True})
+    assert transport.writes[1:] == [b"4000\r\n", body, b"\r\n"]
+    assert transport.writes[2] is body

@@ -27,11 +27,6 @@ DEEP = b"[" * 200_000 + b"]" * 200_000
 ENVELOPES = {
     "all three": (b'{"model":"m","stream":true,"max_tokens":5}', Envelope("m", True, 5)),
     "stream false is not absent": (b'{"stream":false}', Envelope(None, False, None)),
-    "thinking": (b'{"thinking":{"type":"adaptive"}}', Envelope(has_thinking=True)),
-    "thinking that is disabled": (b'{"thinking":{"type":"disabled"}}', Envelope()),
-    "thinking that is null": (b'{"thinking":null,"reasoning":null}', Envelope()),
-    "reasoning, as OpenAI says it": (b'{"reasoning":{"effort":"low"}}', Envelope(has_thinking=True)),
-    "reasoning in a body that must be scanned": (b'{"x":NaN,"reasoning_effort":"low"}', Envelope(has_thinking=True)),
     "zero tokens are not absent": (b'{"max_tokens":0}', Envelope(None, None, 0)),
     "the chat spelling of the limit": (b'{"max_completion_tokens":6}', Envelope(None, None, 6)),
     "the responses spelling of the limit": (b'{"max_output_tokens":7}', Envelope(None, None, 7)),
@@ -59,6 +54,16 @@ ENVELOPES = {
     "brackets without end": (b"[" * 200_000, Envelope()),
 }
 
+THINKING = {
+    "thinking": (b'{"thinking":{"type":"adaptive"}}', True),
+    "thinking that is disabled": (b'{"thinking":{"type":"disabled"}}', False),
+    "thinking that is null": (b'{"thinking":null,"reasoning":null}', False),
+    "nothing said of it": (b'{"model":"m"}', False),
+    "reasoning, as OpenAI says it": (b'{"reasoning":{"effort":"low"}}', True),
+    "reasoning in a body that must be scanned": (b'{"x":NaN,"reasoning_effort":"low"}', True),
+    "one disabled, the other asked for": (b'{"thinking":{"type":"disabled"},"reasoning_effort":"low"}', True),
+}
+
 
 def read_facts(dialect: Dialect, body: bytes) -> RequestFacts:
     return facts_of(dialect, read_members(body))
@@ -67,6 +72,16 @@ def read_facts(dialect: Dialect, body: bytes) -> RequestFacts:
 @pytest.mark.parametrize(("body", "expected"), ENVELOPES.values(), ids=ENVELOPES)
 def test_the_envelope(body: bytes, expected: Envelope) -> None:
     assert read_envelope(body) == expected
+
+
+@pytest.mark.parametrize(("body", "expected"), THINKING.values(), ids=THINKING)
+def test_whether_thinking_is_asked_for(body: bytes, expected: bool) -> None:
+    assert read_envelope(body).has_thinking is expected
+
+
+def test_what_is_kept_of_a_body_is_small() -> None:
+    kept = read_envelope(b'{"thinking":"' + b"x" * 1_000_000 + b'"}').thinking
+    assert [len(said) for said in kept] == [256]
 
 
 @given(st.binary(max_size=80))

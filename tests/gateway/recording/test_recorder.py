@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from gateway.recording.recorder import CaptureUnavailable, Exchange, Recorder
 from gateway.recording.records import Attempt, Translated
 from gateway.recording.series import is_alive, list_segments, list_series
 from gateway.recording.series_tail import SeriesTail
+from gateway.recording.spool import Delta
 from tests.gateway.recording.recording import CANARY, admission, eventually, make_recorder, new_id, record
 
 HOOKS = [
@@ -67,6 +69,28 @@ async def test_an_exchange_is_in_the_spool_as_it_was_observed(spool_dir: Path) -
     assert [attempt.status for attempt in recorded.end.attempts] == [200]
     assert recorded.head is not None
     assert recorded.head.headers[1] == (b"x", b"1")
+
+
+async def test_an_exchange_that_is_over_goes_without_the_garbage_collector(spool_dir: Path) -> None:
+    """In a ring with its last news it would stay, and hold what it holds, until the collector comes by."""
+    recorder = make_recorder(spool_dir)
+    await recorder.start()
+    gc.collect()
+    gc.disable()
+    try:
+        exchange = recorder.admit(new_id(), admission(b"body"))
+        exchange.request_body(b"body")
+        recorder.flush()
+        exchange.chunk(b"answer")
+        exchange.finish(Outcome.COMPLETED)
+        exchange.finish(Outcome.UPSTREAM_ABORTED)
+        exchange.chunk(b"too late")
+        del exchange
+        await recorder.stop()
+        assert not any(isinstance(one, Exchange | Delta) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert read_counters(list_series(spool_dir)[0])[Slot.FAULTS] == 0
 
 
 async def test_no_secret_reaches_the_spool(spool_dir: Path) -> None:
