@@ -8,13 +8,12 @@ from uuid import UUID
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from gateway.admin.request_filter import RequestFilter, as_uuid
 from gateway.admin.request_list import choices, counted, read_page
-from gateway.admin.request_page import read_request_page
-from gateway.admin.request_raw import raw_response
 from gateway.admin.site import ModelAdmin
 from gateway.history.visibility import visible_to
 from gateway.models import RequestLog
@@ -67,35 +66,16 @@ class RequestLogAdmin(ModelAdmin[RequestLog]):
             raise Http404("A request's id is a UUID.")
         return self.detail_view(request, request_id)
 
-    def detail_view(self, request: HttpRequest, request_id: UUID) -> TemplateResponse:
-        self.require_view(request)
-        reads = self.require_visible(request, request_id)
-        context = read_request_page(request_id, request.GET.dict(), reads=reads)
-        if context is None:
-            raise Http404("The history holds no request of this id.")
-        return self.page(request, "admin/gateway/requestlog/detail.html", context)
+    def detail_view(self, request: HttpRequest, request_id: UUID) -> HttpResponse:
+        """The page under /d/ shows it, to those who may see it."""
+        return redirect("d:request", request_id)
 
     def raw_view(self, request: HttpRequest, request_id: UUID, part: str) -> HttpResponse:
-        self.require_view(request)
-        if not self.require_visible(request, request_id):
-            raise PermissionDenied("Prompts and answers of this team are not for you to read.")
-        response = raw_response(request_id, part)
-        if response is None:
-            raise Http404("The history holds no such bytes.")
-        return response
+        return redirect("d:request_raw", request_id, part)
 
     def require_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
-
-    def require_visible(self, request: HttpRequest, request_id: UUID) -> bool:
-        """Whether its prompt and answer may be read. Another team's request and one that was never made look the
-        same."""
-        sight = visible_to(request.user)
-        team = sight.listed().filter(id=request_id).values_list("team", flat=True).first()
-        if team is None:
-            raise Http404("The history holds no request of this id.")
-        return sight.reads(team)
 
     def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
         request.current_app = self.admin_site.name

@@ -24,7 +24,7 @@ SAME_PAGES = 2
 """How many pages that differ by an id or a parameter alone are looked at; those that show a request, all."""
 MOST_PAGES = 1500
 """A walk that finds more goes round in circles: the kinds of its pages are not told apart right."""
-REQUEST = re.compile(r"/admin/gateway/requestlog/\*/")
+REQUEST = re.compile(r"/d/r/\*/")
 OTHERS = ("error_529", "text;content=tools")
 LEAVING = ("/logout", "/jsi18n")
 ASKED = ("model", "outcome", "q", "session", "o", "user", "team", "provider", "range")
@@ -32,9 +32,7 @@ ASKED = ("model", "outcome", "q", "session", "o", "user", "team", "provider", "r
 HARM = """() => [...document.querySelectorAll('*')].filter(e =>
     ['href', 'src', 'action'].some(name => /^\\s*(javascript|vbscript):/i.test(e.getAttribute(name) || ''))
     || (e.closest('.tl') && [...e.attributes].some(a => /^on/i.test(a.name)))).map(e => e.outerHTML.slice(0, 200))"""
-OPEN = """() => {
-    document.querySelectorAll('details').forEach(fold => fold.open = true);
-    document.querySelectorAll('.tl-sections > section').forEach(part => part.style.display = 'block'); }"""
+OPEN = "() => document.querySelectorAll('details').forEach(fold => fold.open = true)"
 
 
 @row(

@@ -170,7 +170,7 @@ def looked_at(scene: Scene, gateway: Gateway, found: list[str], base: Gateway) -
     require(len(rows) >= 17, f"only {len(rows)} rows to look at")
     browser = Browser(gateway)
     pages = ["/admin/", "/admin/gateway/requestlog/"]
-    pages += [f"/admin/gateway/requestlog/{row['id']}/change/" for row in rows]
+    pages += [f"/d/r/{row['id']}/?tab={tab}" for row in rows for tab in ("messages", "raw", "headers", "limits")]
     shown = b"".join(browser.get(page) for page in pages)
     require(MARK in shown, "the search of the admin's pages finds nothing at all")
     found += hits("a page of the admin", shown)

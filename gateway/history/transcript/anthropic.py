@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from gateway.history.transcript.blocks import (
@@ -83,20 +84,30 @@ def read_block(block: object, depth: int = 0) -> Block:
         return tool_result(fields, note, depth)
     if kind in ("image", "document"):
         return media(fields)
+    if kind in ("web_search_result", "search_result"):
+        return link(fields)
     return unknown_block(block)
+
+
+def link(fields: Mapping[str, Any]) -> Block:
+    """A page that a search found: its title and address; what it says is for the model alone, or in its content."""
+    address = as_text(fields.get("url") or fields.get("source"))
+    title = as_text(fields.get("title")) or address
+    return text_block("link", title, address, folded=False, note=as_text(fields.get("page_age")))
 
 
 def noted(block: Block, note: str, fields: Mapping[str, Any]) -> Block:
     """A text block with its cache breakpoint marked and its citations below it."""
     citations = fields.get("citations")
     below = (text_block("unknown", "citations", pretty(citations), folded=True),) if citations else ()
-    return Block(block.kind, block.label, block.text, block.length, block.folded, note, below)
+    return replace(block, note=note, children=below)
 
 
 def tool_call(fields: Mapping[str, Any], note: str) -> Block:
     name = as_text(fields.get("name")) or "(no name)"
     identity = " · ".join(part for part in (as_text(fields.get("id")), note) if part)
-    return text_block("tool_use", name, pretty(fields.get("input")), note=identity)
+    given = fields.get("input")
+    return text_block("tool_use", name, pretty(given), note=identity, call=as_text(fields.get("id")), value=given)
 
 
 def tool_result(fields: Mapping[str, Any], note: str, depth: int) -> Block:
@@ -105,10 +116,10 @@ def tool_result(fields: Mapping[str, Any], note: str, depth: int) -> Block:
     label = "tool result" if kind == "tool_result" else kind.replace("_", " ")
     identity = " · ".join(part for part in (as_text(fields.get("tool_use_id")), note) if part)
     content = fields.get("content")
+    look, call = "tool_error" if failed else "tool_result", as_text(fields.get("tool_use_id"))
     if isinstance(content, list) and depth < NESTING:
-        children = content_blocks(content, depth + 1)
-        return Block("tool_error" if failed else "tool_result", label, note=identity, children=children)
-    return text_block("tool_error" if failed else "tool_result", label, content, note=identity)
+        return Block(look, label, note=identity, children=content_blocks(content, depth + 1), call=call)
+    return text_block(look, label, content, note=identity, call=call, value=content)
 
 
 def media(fields: Mapping[str, Any]) -> Block:

@@ -6,6 +6,7 @@ the template's own escaping. Bodies are hostile and may be large, so `bounded` c
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,8 +24,22 @@ PREVIEW = 140
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """An image or a file that came with the request. `digest` finds its bytes again (see `media.py`); `size` is in
+    bytes."""
+
+    media_type: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
-    """One piece of a turn. `kind` chooses its look; `length` is that of the whole text, in characters."""
+    """One piece of a turn. `kind` chooses its look; `length` is that of the whole text, in characters.
+
+    `call` ties a tool's call and its result; `value` is what a tool was called with, as it was parsed, not bounded by
+    anything.
+    """
 
     kind: str
     label: str
@@ -33,6 +48,9 @@ class Block:
     folded: bool = False
     note: str = ""
     children: tuple[Block, ...] = ()
+    call: str = ""
+    value: Any = field(default=None, compare=False)
+    media: Media | None = None
 
     @property
     def left_out(self) -> int:
@@ -82,10 +100,20 @@ class Transcript:
         return self.turns[-1].number if self.turns else 0
 
 
-def text_block(kind: str, label: str, text: object, *, folded: bool | None = None, note: str = "") -> Block:
+def text_block(
+    kind: str,
+    label: str,
+    text: object,
+    *,
+    folded: bool | None = None,
+    note: str = "",
+    call: str = "",
+    value: object = None,
+) -> Block:
     """A block of text; long ones are folded unless told otherwise. What is not a string is shown as JSON."""
     shown = text if isinstance(text, str) else "" if text is None else pretty(text)
-    return Block(kind, label, shown, len(shown), len(shown) > FOLDED_FROM if folded is None else folded, note)
+    fold = len(shown) > FOLDED_FROM if folded is None else folded
+    return Block(kind, label, shown, len(shown), fold, note, call=call, value=value)
 
 
 def unknown_block(value: object) -> Block:
@@ -95,13 +123,21 @@ def unknown_block(value: object) -> Block:
 
 
 def media_block(label: str, media_type: object, encoded: object, note: str = "") -> Block:
-    """A placeholder for an image or a file: its type and size, never its bytes."""
+    """An image or a file: its type, its size and how to find it, never its bytes."""
     parts = [str(media_type)] if media_type else []
+    media = None
     if isinstance(encoded, str) and encoded:
-        parts.append(f"{len(encoded) * 3 // 4:,} bytes")
+        data = encoded.partition(",")[2] if encoded.startswith("data:") else encoded
+        media = Media(str(media_type or ""), media_digest(data), len(data) * 3 // 4)
+        parts.append(f"{media.size:,} bytes")
     if note:
         parts.append(note)
-    return Block("media", label, note=" · ".join(parts))
+    return Block("media", label, note=" · ".join(parts), media=media)
+
+
+def media_digest(encoded: str) -> str:
+    """What an address of an image is made of: 32 hex digits of the SHA-256 of its base64."""
+    return hashlib.sha256(encoded.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def image_block(address: str) -> Block:

@@ -61,7 +61,7 @@ def read_message(message: object, number: int) -> Turn:
     if role in ("tool", "function"):
         identity = as_text(fields.get("tool_call_id") or fields.get("name"))
         result = content if isinstance(content, str) else pretty(content)
-        return Turn(role, number, (text_block("tool_result", "tool result", result, note=identity),))
+        return Turn(role, number, (text_block("tool_result", "tool result", result, note=identity, call=identity),))
     blocks = [*thoughts(fields), *content_blocks(content, read_part), *refusal(fields), *calls(fields)]
     return Turn(role, number, tuple(blocks), as_text(fields.get("name")))
 
@@ -107,7 +107,8 @@ def read_call(call: Mapping[str, Any]) -> Block:
 
 def call_block(inner: Mapping[str, Any], identity: str) -> Block:
     arguments = inner.get("arguments", inner.get("input"))
-    return text_block("tool_use", as_text(inner.get("name")) or "(no name)", as_text(arguments), note=identity)
+    name = as_text(inner.get("name")) or "(no name)"
+    return text_block("tool_use", name, as_text(arguments), note=identity, call=identity, value=arguments)
 
 
 def read_tool(fields: Mapping[str, Any]) -> Tool:

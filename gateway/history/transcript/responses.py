@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from gateway.history.transcript.blocks import (
@@ -61,12 +62,32 @@ def read_item(item: object, number: int) -> Turn:
     if kind in ("function_call", "custom_tool_call"):
         arguments = fields.get("arguments", fields.get("input"))
         name = as_text(fields.get("name")) or "(no name)"
-        call = text_block("tool_use", name, as_text(arguments), note=as_text(fields.get("call_id")))
+        identity = as_text(fields.get("call_id"))
+        call = text_block("tool_use", name, as_text(arguments), note=identity, call=identity, value=arguments)
         return Turn("assistant", number, (call,))
     if kind.endswith("_output") and "output" in fields:
         return Turn("tool", number, (output(fields, kind),))
-    role = "assistant" if kind.endswith("_call") else "item"
-    return Turn(role, number, (unknown_block(item),))
+    if kind.endswith("_call"):
+        return Turn("assistant", number, (own_call(fields, kind),))
+    return Turn("item", number, (unknown_block(item),))
+
+
+def own_call(fields: Mapping[str, Any], kind: str) -> Block:
+    """A tool of the provider's own, such as `web_search_call`: everything it says but what it is."""
+    shown_elsewhere = ["type", "id", "status", "call_id"]
+    picture = fields.get("result") if kind == "image_generation_call" else None
+    pictures = (
+        (media_block("image", f"image/{as_text(fields.get('output_format')) or 'png'}", picture),) if picture else ()
+    )
+    given = {
+        key: value
+        for key, value in fields.items()
+        if key not in shown_elsewhere and (picture is None or value is not picture)
+    }
+    identity = as_text(fields.get("call_id") or fields.get("id"))
+    note = " · ".join(part for part in (as_text(fields.get("status")), identity) if part)
+    block = text_block("tool_use", kind.removesuffix("_call"), pretty(given), note=note, call=identity, value=given)
+    return replace(block, children=pictures)
 
 
 def read_part(part: object) -> Block:
@@ -96,8 +117,10 @@ def output(fields: Mapping[str, Any], kind: str) -> Block:
     identity = as_text(fields.get("call_id"))
     label = "tool result" if kind in ("function_call_output", "custom_tool_call_output") else kind.replace("_", " ")
     if isinstance(result, list):
-        return Block("tool_result", label, note=identity, children=tuple(content_blocks(result, read_part)))
-    return text_block("tool_result", label, result, note=identity)
+        return Block(
+            "tool_result", label, note=identity, children=tuple(content_blocks(result, read_part)), call=identity
+        )
+    return text_block("tool_result", label, result, note=identity, call=identity)
 
 
 def read_tool(fields: Mapping[str, Any]) -> Tool:

@@ -31,6 +31,7 @@ from tests.exchanges import Sample, keep_one, message_stream
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/gateway/requestlog/"
+DETAIL = "/d/r/"
 ASKED, ANSWERED, REFUSED = "what-the-person-asked", "what-the-model-said", "what-the-provider-refused"
 SESSION = (("x-claude-code-session-id", "s-1"),)
 
@@ -113,14 +114,14 @@ def test_ops_see_every_figure_and_no_body() -> None:
     ResponseLog.objects.filter(pk=request_id).update(error_type="api_error", error_message=REFUSED)
     roll_up_all()
     client = browser(person("ops", None))
-    pages = ("/admin/", LIST, f"{LIST}?q={request_id}", f"{LIST}{request_id}/", f"{LIST}{request_id}/?turn=1")
+    pages = ("/admin/", LIST, f"{LIST}?q={request_id}", f"{DETAIL}{request_id}/", f"{DETAIL}{request_id}/?turn=1")
     for address in (*pages, "/admin/gateway/rolluphour/"):
         text = client.get(address).content.decode()
         assert "of-red" in text, address
         assert not [word for word in (ASKED, ANSWERED, REFUSED) if word in text], address
     for part in ("request", "response", "asked", "got"):
-        assert client.get(f"{LIST}{request_id}/raw/{part}/").status_code == 403
-    assert "api_error" in client.get(f"{LIST}{request_id}/").content.decode()
+        assert client.get(f"{DETAIL}{request_id}/raw/{part}/").status_code == 403
+    assert "api_error" in client.get(f"{DETAIL}{request_id}/").content.decode()
 
 
 def test_what_a_loader_or_provider_said_of_a_body_is_not_for_ops() -> None:
@@ -146,23 +147,23 @@ def test_what_a_loader_or_provider_said_of_a_body_is_not_for_ops() -> None:
 def test_those_of_a_team_read_its_bodies(role: str) -> None:
     request_id, other = turn(), turn("blue")
     client = browser(person(role))
-    text = client.get(f"{LIST}{request_id}/").content.decode()
+    text = client.get(f"{DETAIL}{request_id}/").content.decode()
     assert ASKED in text
     assert ANSWERED in text
-    assert ASKED in client.get(f"{LIST}{request_id}/raw/request/").content.decode()
-    assert client.get(f"{LIST}{other}/").status_code == 404
-    assert client.get(f"{LIST}{other}/raw/request/").status_code == 404
+    assert ASKED in client.get(f"{DETAIL}{request_id}/raw/request/").content.decode()
+    assert client.get(f"{DETAIL}{other}/").status_code == 404
+    assert client.get(f"{DETAIL}{other}/raw/request/").status_code == 404
 
 
 def test_an_ops_who_is_a_member_of_a_team_reads_that_team_only() -> None:
     red, blue = turn(), turn("blue")
     person("member", "red")
     client = browser(person("ops", None))
-    assert ASKED in client.get(f"{LIST}{red}/").content.decode()
-    text = client.get(f"{LIST}{blue}/").content.decode()
+    assert ASKED in client.get(f"{DETAIL}{red}/").content.decode()
+    text = client.get(f"{DETAIL}{blue}/").content.decode()
     assert "of-blue" in text
     assert ASKED not in text
-    assert client.get(f"{LIST}{blue}/raw/response/").status_code == 403
+    assert client.get(f"{DETAIL}{blue}/raw/response/").status_code == 403
 
 
 def test_sums_of_sessions_are_figures() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from django.urls import reverse
 
@@ -44,7 +44,7 @@ def list_facts(row: RequestLog) -> list[Fact]:
 def identity(row: RequestLog) -> list[Fact]:
     return [
         Fact("Request id", row.id),
-        Fact("Session", row.session_id, same_rows("session", row.session_id)),
+        Fact("Session", row.session_id, conversation_of(row)),
         Fact("Agent", row.agent_id),
         Fact("Parent agent", row.parent_agent_id),
         Fact("Prompt", row.prompt_id, same_rows("q", row.prompt_id)),
@@ -99,6 +99,13 @@ def answer(response: ResponseLog | None) -> list[Fact]:
         Fact("Speed", response.speed),
         Fact("Inference in", response.inference_geo),
     ]
+
+
+def conversation_of(row: RequestLog) -> str:
+    """Its page, at this turn."""
+    if not row.session_id:
+        return ""
+    return f"{reverse('d:conversation', args=[row.session_id])}?{urlencode({'at': row.id})}#turn-{row.id}"
 
 
 def same_rows(name: str, value: str | None) -> str:

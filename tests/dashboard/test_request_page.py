@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import html
 import json
@@ -21,11 +22,13 @@ from django.test.utils import CaptureQueriesContext
 from gateway.dialects.names import Dialect, Outcome
 from gateway.history.transcript import TURNS_SHOWN
 from gateway.models import StoredBody
+from tests.dashboard.people import ROLES, client_of
 from tests.exchanges import Sample, keep, keep_one, message_stream
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/gateway/requestlog/"
+LIST = "/d/r/"
+ADMIN = "/admin/gateway/requestlog/"
 REQUEST: dict[str, Any] = {
     "model": "claude-opus-5-5",
     "stream": True,
@@ -47,7 +50,7 @@ def page(client: Client, request_id: uuid.UUID, query: str = "") -> str:
 
 
 def shown(text: str) -> str:
-    return f'<pre class="tl-block tl-text">{text}</pre>'
+    return f'<div class="b-prose"><p>{text}</p>'
 
 
 class Markup(HTMLParser):
@@ -68,18 +71,42 @@ class Markup(HTMLParser):
                 self.found[f"{name}={value}"] += 1
 
 
-def test_both_addresses_lead_to_it(admin: Client) -> None:
+def test_the_addresses_of_the_admin_lead_to_it(admin: Client) -> None:
     request_id = keep_one(Sample(REQUEST))
-    assert admin.get(f"{LIST}{request_id}/change/").status_code == 200
-    assert admin.get(f"{LIST}{request_id}/").status_code == 200
+    for address in (f"{ADMIN}{request_id}/change/", f"{ADMIN}{request_id}/"):
+        assert admin.get(address).headers["Location"] == f"{LIST}{request_id}/"
+    assert admin.get(f"{ADMIN}{request_id}/raw/request/").headers["Location"] == f"{LIST}{request_id}/raw/request/"
 
 
-@pytest.mark.parametrize("address", [f"{uuid.UUID(int=7 << 76)}/", f"{uuid.UUID(int=7 << 76)}/change/", "x/change/"])
+@pytest.mark.parametrize("address", [f"{uuid.UUID(int=7 << 76)}/", "x/"])
 def test_what_is_not_there_is_404(admin: Client, address: str) -> None:
     assert admin.get(LIST + address).status_code == 404
+    assert admin.get(f"{ADMIN}x/change/").status_code == 404
 
 
-def test_it_shows_messages_headers_timing_usage_and_both_downloads(admin: Client) -> None:
+EXPECTED = {
+    "messages": (
+        "You are a careful engineer.",
+        "today is Saturday",
+        "<dt>c</dt><dd>ls</dd>",
+        "README.md",
+        "All is well.",
+    ),
+    "headers": (
+        '<td class="tl-mono">X-Thing</td><td class="tl-mono tl-break">one</td>',
+        '<td class="tl-mono">x-thing</td><td class="tl-mono tl-break">two</td>',
+    ),
+    "limits": ("anthropic-ratelimit-unified-5h-utilization", "42.0 %"),
+    "timeline": ("tl-tl-stall", "after a stall", "rd-span-streaming"),
+    "cost": ("&quot;cache_read_input_tokens&quot;: 39844", "39,844"),
+    "raw": ("raw/request/", "raw/response/", "SHA-256"),
+    "related": ("Nothing else in the history",),
+    "grade": ("not graded",),
+}
+
+
+@pytest.mark.parametrize("tab", EXPECTED)
+def test_each_tab_shows_its_part(admin: Client, tab: str) -> None:
     sample = Sample(
         REQUEST,
         chunks=message_stream("All is well."),
@@ -90,22 +117,8 @@ def test_it_shows_messages_headers_timing_usage_and_both_downloads(admin: Client
             ("anthropic-ratelimit-unified-5h-utilization", "0.42"),
         ],
     )
-    text = page(admin, keep_one(sample))
-    for expected in (
-        "You are a careful engineer.",
-        "today is Saturday",
-        "&quot;c&quot;: &quot;ls&quot;",
-        "README.md",
-        "All is well.",
-        '<td class="tl-mono">X-Thing</td><td class="tl-mono tl-break">one</td>',
-        '<td class="tl-mono">x-thing</td><td class="tl-mono tl-break">two</td>',
-        "anthropic-ratelimit-unified-5h-utilization",
-        "tl-tl-stall",
-        "after a stall",
-        "&quot;cache_read_input_tokens&quot;: 39844",
-        "raw/request/",
-        "raw/response/",
-    ):
+    text = page(admin, keep_one(sample), f"?tab={tab}")
+    for expected in EXPECTED[tab]:
         assert expected in text, expected
 
 
@@ -154,12 +167,12 @@ def test_the_window_shows_the_newest_turns_and_leads_to_the_others(admin: Client
     messages = [{"role": "user", "content": f"turn number {number}."} for number in range(1, 41)]
     request_id = keep_one(Sample(REQUEST | {"messages": messages}))
     newest = page(admin, request_id)
-    assert f"Turns {41 - TURNS_SHOWN} to 40 of 40." in newest
+    assert f"Messages {41 - TURNS_SHOWN} to 40 of 40." in newest
     assert shown("turn number 29.") in newest
     assert shown("turn number 28.") not in newest
-    earlier = re.search(r'href="(\?turn=\d+)#messages">Earlier', newest)
+    earlier = re.search(r'href="(\?turn=\d+)">Earlier', newest)
     assert earlier
-    assert f"Turns {41 - 2 * TURNS_SHOWN} to {40 - TURNS_SHOWN} of 40." in page(admin, request_id, earlier.group(1))
+    assert f"Messages {41 - 2 * TURNS_SHOWN} to {40 - TURNS_SHOWN} of 40." in page(admin, request_id, earlier.group(1))
     assert shown("turn number 1.") in page(admin, request_id, "?turn=1")
     for nonsense in ("?turn=0", "?turn=x", "?turn=²", "?turn=99999999999999999"):
         page(admin, request_id, nonsense)
@@ -171,8 +184,8 @@ def test_requests_of_a_session_lead_to_each_other(admin: Client) -> None:
     ids = keep([Sample(REQUEST, at=now + timedelta(seconds=place), request_headers=headers) for place in range(3)])
     keep_one(Sample(REQUEST, request_headers=[("x-claude-code-session-id", "s-2")]))
     middle = page(admin, ids[1])
-    assert f'rel="prev" href="{LIST}{ids[0]}/change/"' in middle
-    assert f'rel="next" href="{LIST}{ids[2]}/change/"' in middle
+    assert f'rel="prev" href="{LIST}{ids[0]}/"' in middle
+    assert f'rel="next" href="{LIST}{ids[2]}/"' in middle
     assert 'rel="prev"' not in page(admin, ids[0])
     assert 'rel="next"' not in page(admin, ids[2])
 
@@ -184,13 +197,14 @@ def test_the_number_of_queries_is_fixed(admin: Client) -> None:
     many = REQUEST | {"messages": messages}
     short = keep_one(Sample(REQUEST, request_headers=session))
     long = keep_one(Sample(many, message_stream("x" * 3_000), request_headers=session, response_headers=limits))
-    with CaptureQueriesContext(connection) as of_short:
-        page(admin, short)
-    with CaptureQueriesContext(connection) as of_long:
-        page(admin, long)
-    # One more for the pages of a long manifest.
-    assert len(of_long) - len(of_short) <= 1
-    assert len(of_long) <= 14
+    for tab in EXPECTED:
+        with CaptureQueriesContext(connection) as of_short:
+            page(admin, short, f"?tab={tab}")
+        with CaptureQueriesContext(connection) as of_long:
+            page(admin, long, f"?tab={tab}")
+        # One more for the pages of a long manifest.
+        assert len(of_long) - len(of_short) <= 1, tab
+        assert len(of_long) <= 14, tab
 
 
 @pytest.mark.parametrize("part", ["request", "response"])
@@ -203,7 +217,7 @@ def test_the_download_is_the_exact_bytes_and_inert(admin: Client, part: str) -> 
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Content-Disposition"] == f'attachment; filename="turnlog-{request_id}-{part}.txt"'
     assert response["Cache-Control"] == "no-store"
-    assert "script-src 'self'" in response["Content-Security-Policy"]
+    assert "script-src 'self';" in response["Content-Security-Policy"]
 
 
 def test_there_is_no_third_part(admin: Client) -> None:
@@ -215,7 +229,7 @@ def test_there_is_no_third_part(admin: Client) -> None:
 def test_damaged_bytes_are_named_and_not_handed_out(admin: Client) -> None:
     request_id = keep_one(Sample(REQUEST))
     StoredBody.objects.filter(id=request_id, part=0).update(sha256=b"\0" * 32)
-    assert "do not have the SHA-256" in page(admin, request_id)
+    assert "do not have the SHA-256" in page(admin, request_id, "?tab=raw")
     assert admin.get(f"{LIST}{request_id}/raw/request/").status_code == 404
 
 
@@ -272,10 +286,15 @@ def test_everything_a_client_or_a_provider_says_is_escaped(admin: Client, probe:
         capture=probe,
         access_key=probe,
     )
-    text = page(admin, keep_one(sample))
-    bare = page(admin, keep_one(Sample({"messages": []})))
-    assert Markup(text).found == Markup(bare).found
-    assert html.escape(probe) in text
+    request_id, empty = keep_one(sample), keep_one(Sample({"messages": []}))
+    for tab in EXPECTED:
+        text, bare = page(admin, request_id, f"?tab={tab}"), page(admin, empty, f"?tab={tab}")
+        # The strips of time are drawn where there is a time.
+        found, expected = Markup(text).found, Markup(bare).found
+        assert {key: found[key] for key in found if key != "svg"} == {
+            key: expected[key] for key in expected if key != "svg"
+        }
+    assert html.escape(probe) in page(admin, request_id)
 
 
 def test_a_conversation_of_two_megabytes_is_a_page_within_a_second(admin: Client) -> None:
@@ -287,3 +306,83 @@ def test_a_conversation_of_two_megabytes_is_a_page_within_a_second(admin: Client
     text = page(admin, request_id)
     assert time.perf_counter() - began < 1.0
     assert len(text) < 1_500_000
+
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def picture(data: bytes, media_type: str = "image/png") -> dict[str, Any]:
+    source = {"type": "base64", "media_type": media_type, "data": base64.b64encode(data).decode()}
+    return {"role": "user", "content": [{"type": "image", "source": source}]}
+
+
+def test_a_picture_of_the_conversation_is_shown_as_nothing_but_a_picture(admin: Client) -> None:
+    request_id = keep_one(Sample(REQUEST | {"messages": [picture(PNG)]}))
+    (address,) = re.findall(r'<img src="(/d/r/[^"]+)"', page(admin, request_id))
+    response = admin.get(address)
+    assert response.content == PNG
+    assert response["Content-Type"] == "image/png"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in response["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("data", [b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", b"<html>x</html>"])
+def test_what_only_calls_itself_a_picture_is_not_served(admin: Client, data: bytes) -> None:
+    request_id = keep_one(Sample(REQUEST | {"messages": [picture(data)]}))
+    (address,) = re.findall(r'<img src="(/d/r/[^"]+)"', page(admin, request_id))
+    assert admin.get(address).status_code == 404
+
+
+def test_drawings_are_not_shown(admin: Client) -> None:
+    request_id = keep_one(Sample(REQUEST | {"messages": [picture(b"<svg/>" * 9, "image/svg+xml")]}))
+    assert "image/svg+xml" in page(admin, request_id)
+    assert '<img src="/d/r/' not in page(admin, request_id)
+
+
+@pytest.mark.parametrize("form", ["curl", "json", "markdown"])
+def test_it_is_copied_in_other_words(admin: Client, form: str) -> None:
+    headers = [("authorization", "fingerprint"), ("anthropic-version", "2023-06-01"), ("host", "elsewhere")]
+    request_id = keep_one(Sample(REQUEST, message_stream("All is well."), request_headers=headers))
+    response = admin.get(f"{LIST}{request_id}/copy/{form}/")
+    assert response["Content-Type"] == "text/plain; charset=utf-8"
+    text = response.content.decode()
+    expected = {
+        "curl": (
+            "curl -X POST",
+            "/v1/messages?beta=true",
+            "-H 'anthropic-version: 2023-06-01'",
+            "$TURNLOG_KEY",
+            "README.md",
+        ),
+        "json": ('"anthropic-version"', '"cost_lines"'),
+        "markdown": ("## user (1)", "README.md", "All is well."),
+    }[form]
+    for part in expected:
+        assert part in text
+    if form == "curl":
+        assert "elsewhere" not in text
+        assert "fingerprint" not in text
+    assert admin.get(f"{LIST}{request_id}/copy/other/").status_code == 404
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_opens_what(role: str) -> None:
+    request_id = keep_one(Sample(REQUEST, message_stream("All is well."), team="alpha"))
+    client = client_of(role)
+    readers = ("member", "lead", "admin", "superuser")
+    status = client.get(f"{LIST}{request_id}/").status_code
+    assert status == {"anonymous": 302, "disabled": 302, "stranger": 403, "other": 404}.get(role, 200)
+    for address in ("raw/request/", "copy/json/", "copy/curl/", "copy/markdown/", "media/0/"):
+        answer = client.get(f"{LIST}{request_id}/{address}")
+        if role in readers:
+            assert answer.status_code in (200, 404), address
+        else:
+            assert answer.status_code in (302, 403, 404), address
+            assert b"README.md" not in answer.content
+    if role == "ops":
+        for tab in EXPECTED:
+            text = page(client, request_id, f"?tab={tab}")
+            assert "README.md" not in text
+            assert "All is well." not in text

@@ -17,7 +17,7 @@ from tests.gateway.dialects.streams import chunks
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/gateway/requestlog/"
+LIST = "/d/r/"
 LOSS = Loss("context_management", "Chat Completions does not know it; it was left out")
 REQUEST = {
     "model": "qwen3",

@@ -16,6 +16,9 @@ from gateway.history.store import NotInHistory, rebuild_request, rebuild_respons
 from gateway.history.translated import rebuild_asked, rebuild_got
 
 PREVIEWED = 200_000
+DUMPED = 32_768
+FORMS = ("pretty", "raw", "hex")
+PRINTED = bytes(code if 32 <= code < 127 else ord(".") for code in range(256))
 DECODED = 32_000_000
 REBUILDERS: dict[str, Callable[[UUID], bytes]] = {
     "request": rebuild_request,
@@ -46,7 +49,6 @@ class RawPart:
     content_type: str = ""
     encoding: str = ""
     preview: str = ""
-    pretty: bool = False
     cut: bool = False
     damage: str = ""
 
@@ -72,14 +74,14 @@ def read_body(request_id: UUID, part: str) -> KeptBody | None:
         return KeptBody(b"", str(damage))
 
 
-def describe_part(name: str, kept: KeptBody | None, content_type: str, encoding: str) -> RawPart:
-    """What was kept of one direction, and a preview of it."""
+def describe_part(name: str, kept: KeptBody | None, content_type: str, encoding: str, form: str = "pretty") -> RawPart:
+    """What was kept of one direction, and a preview of it in one of FORMS."""
     title = TITLES.get(name) or f"{name.capitalize()} bytes"
     if kept is None or kept.damage or not kept.body:
         return RawPart(name, title, damage=kept.damage if kept else "")
-    text, pretty, cut = preview(decoded(kept.body, encoding))
+    text, cut = preview(kept.body, encoding, form)
     digest = hashlib.sha256(kept.body).hexdigest()
-    return RawPart(name, title, True, len(kept.body), digest, content_type, encoding, text, pretty, cut)
+    return RawPart(name, title, True, len(kept.body), digest, content_type, encoding, text, cut)
 
 
 def decoded(body: bytes, encoding: str) -> bytes:
@@ -87,13 +89,28 @@ def decoded(body: bytes, encoding: str) -> bytes:
     return decode_body(encoding, body, DECODED).data if encoding else body
 
 
-def preview(body: bytes) -> tuple[str, bool, bool]:
-    """(text, whether it is indented JSON, whether it was cut)."""
-    bounded = len(body) <= PREVIEWED * 4
+def preview(body: bytes, encoding: str, form: str) -> tuple[str, bool]:
+    """(text, whether it was cut). `hex` is of the bytes as they came, the others of the decoded body."""
+    if form == "hex":
+        return hex_dump(body[:DUMPED]), len(body) > DUMPED
+    plain = decoded(body, encoding)
+    bounded = len(plain) <= PREVIEWED * 4
+    text = indented(plain) if form == "pretty" and bounded else ""
+    shown = text or plain[: PREVIEWED * 4].decode("utf-8", "replace")
+    return shown[:PREVIEWED], len(shown) > PREVIEWED or not bounded
+
+
+def indented(body: bytes) -> str:
+    """JSON, indented; empty for what is none."""
     try:
-        text = msgspec.json.format(body, indent=2).decode("utf-8", "replace") if bounded else ""
+        return msgspec.json.format(body, indent=2).decode("utf-8", "replace")
     except (msgspec.DecodeError, RecursionError):
-        text = ""
-    pretty = bool(text)
-    shown = text or body[: PREVIEWED * 4].decode("utf-8", "replace")
-    return shown[:PREVIEWED], pretty, len(shown) > PREVIEWED or not bounded
+        return ""
+
+
+def hex_dump(body: bytes) -> str:
+    """Sixteen bytes to a line: place, bytes, and the characters of ASCII among them."""
+    return "\n".join(
+        f"{at:08x}  {body[at : at + 16].hex(' '):47}  {body[at : at + 16].translate(PRINTED).decode('ascii')}"
+        for at in range(0, len(body), 16)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admin.timeline import HEIGHT, ROWS_SHOWN, SLOTS, WIDTH, draw_timeline
+from dashboard.queries.timeline import HEIGHT, ROWS_SHOWN, SLOTS, WIDTH, draw_timeline
 
 
 def test_no_chunks_no_strip() -> None:

@@ -1,0 +1,288 @@
+"""Blocks of a conversation as a template shows them: each kind with a look of its own, all of them safe to show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.utils.safestring import SafeString
+
+from dashboard.rendering import markup
+from dashboard.rendering.pieces import Look
+from dashboard.rendering.tools import look_of
+from gateway.history.transcript import parse
+from gateway.history.transcript.blocks import Block, Media, Tool, Turn, as_mapping, as_text, pretty
+
+FORMATTED_ON_ONE_PAGE: Final = 150_000
+"""Characters that are read as markdown or coloured; what comes after is shown as it is written."""
+FOLDED_FROM: Final = 8_000
+"""Characters from which on even what was said is folded."""
+ROLES: Final = frozenset({"user", "assistant", "system", "developer", "tool", "error"})
+PICTURES: Final = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
+"""What is shown as a picture. SVG is a program."""
+INJECTED: Final = (
+    "system-reminder", "local-command-caveat", "local-command-stdout", "command-message", "command-name",
+    "command-args", "bash-input", "bash-stdout", "bash-stderr", "task-notification", "ide_opened_file",
+    "ide_selection", "environment_context", "user_instructions",
+)  # fmt: skip
+"""Elements that clients put into what a person says."""
+OPENING: Final = re.compile(f"<({'|'.join(INJECTED)})>")
+NUMBERED: Final = re.compile(r"^\s*(\d+)(?:→|\t)(.*)$")
+NAME: Final = re.compile(r"[\w.:-]{1,200}")
+READERS: Final = frozenset({"Read", "NotebookRead", "read_file"})
+WRITERS_OF_PROSE: Final = frozenset({"Task", "Agent", "WebFetch", "WebSearch", "web_fetch"})
+
+MediaAddress = Callable[[Media], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """`kind` chooses the template's branch: prose, code, numbered, call, result, injected, thinking, media, link or
+    empty. `tone` is `bad` for what failed. `of` is the tool a result is of."""
+
+    kind: str
+    label: str = ""
+    note: str = ""
+    tone: str = ""
+    html: SafeString | str = ""
+    gutter: str = ""
+    look: Look | None = None
+    of: str = ""
+    anchor: str = ""
+    address: str = ""
+    folded: bool = False
+    length: int = 0
+    cut: int = 0
+    preview: str = ""
+    children: Sequence[Shown] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTurn:
+    """`css` is the role where it is a known one."""
+
+    role: str
+    css: str
+    number: int
+    note: str
+    blocks: Sequence[Shown]
+    spoken: bool = True
+    """Whether somebody says something, rather than tools and reminders only."""
+
+
+class Renderer:
+    """Renders the blocks of one page. `calls` are the tools called, by the id that ties a call and its result."""
+
+    def __init__(self, media_address: MediaAddress | None = None) -> None:
+        self.media_address = media_address
+        self._calls: dict[str, tuple[str, str]] = {}
+        self._left = FORMATTED_ON_ONE_PAGE
+
+    def turns(self, turns: Iterable[Turn]) -> list[ShownTurn]:
+        """In their order, with the newest formatted first, as long as the page's allowance lasts."""
+        found = list(turns)
+        for turn in found:
+            for block in turn.blocks:
+                self.note_call(block)
+        return [self.turn(turn) for turn in reversed(found)][::-1]
+
+    def turn(self, turn: Turn) -> ShownTurn:
+        css = turn.role if turn.role in ROLES else "other"
+        blocks = self.blocks(turn.blocks)
+        if css == "user" and blocks and all(block.kind in ("result", "injected") for block in blocks):
+            css = "tool" if any(block.kind == "result" for block in blocks) else "injected"
+        return ShownTurn(turn.role, css, turn.number, turn.note, blocks, css in ("user", "assistant"))
+
+    def note_call(self, block: Block) -> None:
+        if block.kind == "tool_use" and block.call:
+            given = as_mapping(block.value) or as_mapping(parse(block.text.encode("utf-8", "surrogatepass")))
+            self._calls[block.call] = (block.label, as_text(given.get("file_path") or given.get("path")))
+
+    def blocks(self, blocks: Iterable[Block]) -> list[Shown]:
+        return [shown for block in blocks for shown in self.block(block)]
+
+    def block(self, block: Block) -> Iterator[Shown]:
+        """One, or several where a client put something into a text."""
+        if block.kind in ("text", "reminder"):
+            yield from self.text(block)
+        elif block.kind == "tool_use":
+            yield self.call(block)
+        elif block.kind in ("tool_result", "tool_error"):
+            yield self.result(block)
+        elif block.kind == "media":
+            yield self.media(block)
+        elif block.kind == "link":
+            yield link(block)
+        elif block.kind == "thinking":
+            yield self.thinking(block)
+        elif block.kind == "refusal":
+            yield Shown("prose", "refusal", block.note, "bad", self.prose(block.text), cut=block.left_out)
+        elif block.kind == "more":
+            yield Shown("empty", block.label)
+        else:
+            yield self.unknown(block)
+
+    def text(self, block: Block) -> Iterator[Shown]:
+        """What was said as markdown; of what a client put in, only that it is there, until it is opened."""
+        parts = list(segments(block.text))
+        children = self.blocks(block.children)
+        for number, (tag, text) in enumerate(parts):
+            last = number == len(parts) - 1
+            if tag:
+                yield Shown(
+                    "injected", tag.replace("-", " ").replace("_", " "), html=markup.plain(text), length=len(text),
+                    folded=True, preview=preview(text), cut=block.left_out if last else 0,
+                )  # fmt: skip
+            else:
+                folded = len(text) > FOLDED_FROM
+                yield Shown(
+                    "prose", block.label if block.kind == "text" else "", block.note if last else "",
+                    html=self.prose(text), length=len(text), folded=folded, preview=preview(text) if folded else "",
+                    cut=block.left_out if last else 0, children=children if last else (),
+                )  # fmt: skip
+        if not parts:
+            yield Shown("empty", block.label or "empty text", block.note, cut=block.left_out, children=children)
+
+    def thinking(self, block: Block) -> Shown:
+        if not block.text:
+            return Shown("empty", block.label, block.note or "not shown by the provider", cut=block.left_out)
+        return Shown(
+            "thinking", block.label, block.note, html=self.prose(block.text), length=block.length,
+            folded=block.folded, preview=preview(block.text), cut=block.left_out,
+        )  # fmt: skip
+
+    def call(self, block: Block) -> Shown:
+        value = block.value if block.value is not None else block.text
+        look = look_of(block.label, value) if self.take(block.text) else Look("tool", block.label)
+        return Shown(
+            "call", block.label, block.note, look=look, anchor=anchor(block.call),
+            length=block.length, children=self.blocks(block.children),
+        )  # fmt: skip
+
+    def result(self, block: Block) -> Shown:
+        name, path = self._calls.get(block.call, ("", ""))
+        tone = "bad" if block.kind == "tool_error" else ""
+        inner = self.result_text(name, path, block.text) if block.text else None
+        return Shown(
+            "result", block.label, block.note, tone, of=name, anchor=anchor(block.call) if name else "",
+            folded=block.folded, length=block.length, cut=block.left_out,
+            preview=preview(markup.without_escapes(block.text)),
+            children=[*([inner] if inner else []), *self.result_children(name, path, block.children)],
+        )  # fmt: skip
+
+    def result_children(self, name: str, path: str, blocks: Iterable[Block]) -> Iterator[Shown]:
+        for block in blocks:
+            if block.kind == "text" and not block.children:
+                shown = self.result_text(name, path, block.text)
+                yield (
+                    shown
+                    if not block.left_out
+                    else Shown(
+                        shown.kind, html=shown.html, gutter=shown.gutter, cut=block.left_out, length=block.length
+                    )
+                )
+            else:
+                yield from self.block(block)
+
+    def result_text(self, name: str, path: str, text: str) -> Shown:
+        if name in READERS and (lines := numbered(text)):
+            numbers, content = lines
+            return Shown("numbered", html=self.code(content, markup.language_of(path)), gutter=numbers)
+        if name in WRITERS_OF_PROSE:
+            return Shown("prose", html=self.prose(text))
+        if text.lstrip().startswith(("{", "[")) and (value := parse(text.encode("utf-8", "surrogatepass"))) is not None:
+            return Shown("code", html=self.code(pretty(value), "json"))
+        return Shown("code", html=markup.code(markup.without_escapes(text)))
+
+    def media(self, block: Block) -> Shown:
+        found = block.media
+        shown = found is not None and self.media_address is not None and found.media_type in PICTURES
+        address = self.media_address(found) if shown and found and self.media_address else ""
+        return Shown("media", block.label, block.note, address=address)
+
+    def unknown(self, block: Block) -> Shown:
+        if not block.text:
+            return Shown("empty", block.label, block.note, cut=block.left_out)
+        return Shown(
+            "code", block.label, block.note, html=self.code(block.text, "json"), length=block.length,
+            folded=block.folded, preview=preview(block.text), cut=block.left_out,
+        )  # fmt: skip
+
+    def prose(self, text: str) -> SafeString:
+        return markup.markdown(text) if self.take(text) else markup.plain(text)
+
+    def code(self, text: str, language: str) -> SafeString:
+        return markup.code(text, language if self.take(text) else "")
+
+    def take(self, text: str) -> bool:
+        """Whether this may still be formatted."""
+        self._left -= len(text)
+        return self._left >= 0
+
+
+def segments(text: str) -> Iterator[tuple[str, str]]:
+    """(the element a client put in, or nothing; its text), in order and without what is only space."""
+    at = 0
+    for opening in OPENING.finditer(text):
+        if opening.start() < at:
+            continue
+        closing = f"</{opening[1]}>"
+        end = text.find(closing, opening.end())
+        if end < 0:
+            break
+        if text[at : opening.start()].strip():
+            yield "", text[at : opening.start()].strip("\n")
+        yield opening[1], text[opening.end() : end].strip("\n")
+        at = end + len(closing)
+    if text[at:].strip():
+        yield "", text[at:].strip("\n") if at else text
+
+
+def numbered(text: str) -> tuple[str, str] | None:
+    """The numbers and the lines of a file as `cat -n` prints it; None when it is not printed so."""
+    rows = [NUMBERED.match(row) for row in text.splitlines()]
+    if not rows or rows[0] is None:
+        return None
+    numbers = "\n".join(row[1] if row else "" for row in rows)
+    lines = text.splitlines()
+    return numbers, "\n".join(row[2] if row else lines[at] for at, row in enumerate(rows))
+
+
+def link(block: Block) -> Shown:
+    """A page that was found; only addresses of the web can be followed."""
+    followed = block.text if block.text.startswith(("https://", "http://")) else ""
+    return Shown("link", block.label, block.note or ("" if followed else block.text), address=followed)
+
+
+def anchor(call: str) -> str:
+    """The id of a call's element; nothing for a call without a proper name."""
+    return f"call-{call}" if NAME.fullmatch(call) else ""
+
+
+def preview(text: str) -> str:
+    head = " ".join(text[:300].split())
+    return head if len(head) <= 120 else head[:120] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTool:
+    """A tool that was offered."""
+
+    name: str
+    kind: str
+    description: SafeString
+    schema: SafeString
+
+
+def tools_shown(tools: Iterable[Tool], renderer: Renderer) -> list[ShownTool]:
+    return [
+        ShownTool(
+            tool.name,
+            tool.kind if tool.kind not in (tool.name, "function", "custom") else "",
+            renderer.prose(tool.description) if tool.description else SafeString(""),
+            renderer.code(tool.schema, "json"),
+        )
+        for tool in tools
+    ]
