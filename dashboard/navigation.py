@@ -39,6 +39,7 @@ GROUPS = (
             ("Credentials", "key", "gateway.credential"),
             ("Model routes", "alt_route", "gateway.modelroute"),
             ("Header rules", "rule", "gateway.headerrule"),
+            ("Capture policies", "visibility_off", "gateway.capturepolicy"),
             ("Outbound proxies", "vpn_lock", "gateway.outboundproxy"),
             ("Teams", "groups", "gateway.team"),
             ("API keys", "vpn_key", "gateway.apikey"),

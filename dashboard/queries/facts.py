@@ -81,6 +81,7 @@ def content(row: RequestLog) -> list[Fact]:
         Fact("Content type", row.content_type),
         Fact("Request bytes", f"{row.request_bytes:,}"),
         Fact("Kept", row.capture),
+        Fact("Capture policy", row.capture_policy),
         Fact("Purpose", row.purpose),
         Fact("Replay of", row.replay_of, same_rows("q", str(row.replay_of)) if row.replay_of else ""),
     ]

@@ -19,6 +19,7 @@ from gateway.api.request import GatewayRequest
 from gateway.api.streaming import ExchangeStream
 from gateway.dialects.names import Outcome
 from gateway.policy.access import read_credentials
+from gateway.policy.capture import CaptureMode, CaptureRule
 from gateway.recording.recorder import CaptureUnavailable, Exchange
 from gateway.recording.records import Admission
 
@@ -45,10 +46,23 @@ async def relay(request: GatewayRequest) -> Reply:
 
 def begin(request: GatewayRequest, facts: Facts) -> Exchange:
     """The admission record, written before the provider is contacted. Raises Refusal when it must be and cannot."""
+    policy = capture_policy(request, facts)
+    if policy is not None and (policy.mode is not CaptureMode.FULL or policy.masks):
+        facts.keeping = None  # what is not to be on disk is not kept for a conversation to go on from
     try:
-        return request.runtime.recorder.admit(request.identity().bytes, admission(request, facts))
+        return request.runtime.recorder.admit(request.identity().bytes, admission(request, facts), policy)
     except CaptureUnavailable as unable:
         raise unavailable(f"{unable}. This gateway keeps everything or serves nothing.", unable.retry_after) from None
+
+
+def capture_policy(request: GatewayRequest, facts: Facts) -> CaptureRule | None:
+    """How much of the request is to be kept; None: all."""
+    snapshot = request.runtime.configuration.current
+    if snapshot is None or snapshot.capture is None:
+        return None
+    caller = facts.caller
+    team, member, key = (caller.team, caller.member, caller.name) if caller else ("", "", "")
+    return snapshot.capture.choose(team or request.label, member, key, facts.envelope.model or "", request.path)
 
 
 def admission(request: GatewayRequest, facts: Facts) -> Admission:
@@ -83,7 +97,9 @@ def deny(request: GatewayRequest, facts: Facts, refusal: Refusal) -> Reply:
     facts.body = b""
     exchange_id = request.identity().bytes
     try:
-        exchange = request.runtime.recorder.admit(exchange_id, admission(request, facts))
+        exchange = request.runtime.recorder.admit(
+            exchange_id, admission(request, facts), capture_policy(request, facts)
+        )
     except CaptureUnavailable:
         return render(request, refusal)
     reply = render(request, refusal, exchange_id)

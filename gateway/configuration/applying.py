@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
-from gateway.configuration.applying_rules import header_rule_values
+from gateway.configuration.applying_rules import capture_policy_values, header_rule_values
 from gateway.configuration.columns import (
     API_KEY,
     BUDGET,
@@ -29,6 +29,7 @@ from gateway.configuration.credentials import set_secret
 from gateway.configuration.document import (
     ENVIRONMENT_PROVIDERS,
     ApiKeySpec,
+    CapturePolicySpec,
     CountedSpec,
     CredentialSpec,
     Document,
@@ -45,6 +46,7 @@ from gateway.configuration.sealing import access_key_pepper, fingerprint, seal, 
 from gateway.models import (
     ApiKey,
     Budget,
+    CapturePolicy,
     Credential,
     GatewaySettings,
     HeaderRule,
@@ -105,6 +107,7 @@ class Application:
         self.each(document.providers, self.apply_provider)
         self.each(document.routes, self.apply_route)
         self.each(document.header_rules, self.apply_header_rule)
+        self.each(document.capture_policies, self.apply_capture_policy)
         self.each(document.api_keys, self.apply_api_key)
         self.each(document.limits, lambda spec: self.apply_counted(Limit, LIMIT, spec))
         self.each(document.budgets, lambda spec: self.apply_counted(Budget, BUDGET, spec))
@@ -275,6 +278,9 @@ class Application:
     def apply_header_rule(self, spec: HeaderRuleSpec) -> None:
         self.set_row(HeaderRule, "header rule", {"name": spec.name}, header_rule_values(spec))
 
+    def apply_capture_policy(self, spec: CapturePolicySpec) -> None:
+        self.set_row(CapturePolicy, "capture policy", {"name": spec.name}, capture_policy_values(spec))
+
     def provider_named(self, name: str) -> Provider:
         """The provider's row; one that stands for the environment's address is made when it is first referred to."""
         row = Provider.objects.filter(name=name).first()
@@ -333,9 +339,6 @@ class Application:
     def prune_all(self, document: Document) -> None:
         if document.routes is not None:
             self.remove("route", ModelRoute.objects.exclude(name__in=[spec.label for spec in document.routes]))
-        if document.header_rules is not None:
-            named = [spec.name for spec in document.header_rules]
-            self.remove("header rule", HeaderRule.objects.exclude(name__in=named))
         if document.api_keys is not None:
             self.remove("API key", ApiKey.objects.exclude(name__in=[spec.name for spec in document.api_keys]))
         if document.providers is not None:
@@ -346,7 +349,13 @@ class Application:
             self.remove("provider", Provider.objects.exclude(name__in=named).exclude(pk__in=routed))
         if document.proxies is not None:
             self.remove("proxy", OutboundProxy.objects.exclude(name__in=[spec.name for spec in document.proxies]))
-        for what, model, specs in (("limit", Limit, document.limits), ("budget", Budget, document.budgets)):
+        rules: tuple[tuple[str, type[models.Model], tuple[Any, ...] | None], ...] = (
+            ("limit", Limit, document.limits),
+            ("budget", Budget, document.budgets),
+            ("header rule", HeaderRule, document.header_rules),
+            ("capture policy", CapturePolicy, document.capture_policies),
+        )
+        for what, model, specs in rules:
             if specs is not None:
                 self.remove(what, model._default_manager.exclude(name__in=[spec.name for spec in specs]))
         if document.members is not None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 
+from gateway.configuration.building_capture import build_capture
 from gateway.configuration.building_header_rules import build_header_rules
 from gateway.configuration.building_limits import build_rulebook
 from gateway.configuration.building_providers import build_providers
@@ -45,6 +46,7 @@ def build_snapshot(file_callers: Mapping[bytes, Caller], tables: Tables | None =
         validation=bounds_of(whole),
         header_rules=build_header_rules(tables),
         rulebook=build_rulebook(tables),
+        capture=build_capture(tables),
     )
 
 
@@ -77,6 +79,7 @@ def build_callers(tables: Tables) -> dict[bytes, Caller]:
     teams = {row["id"]: row for row in tables.teams}
     callers: dict[bytes, Caller] = {}
     for row in tables.keys:
+        row = row | {"owner_name": tables.key_owners.get(row["name"], "")}
         team = teams.get(row["team_id"], {})
         try:
             expires = seconds_of(row["expires_at"])
@@ -96,6 +99,7 @@ def caller_of(row: Row, team: Row, expires_at: float | None) -> Caller:
     return Caller(
         name=row["name"],
         team=team.get("name", ""),
+        member=row["owner_name"],
         expires_at=expires_at,
         revoked=not row["enabled"],
         dialects=frozenset(Dialect(name) for name in row["allowed_dialects"]),

@@ -33,6 +33,9 @@ HEADER_RULE = (
     "direction", "position", "header", "action", "find", "is_pattern", "value", "danger", "providers", "teams", "keys",
     "models", "enabled", "state", "note",
 )  # fmt: skip
+CAPTURE_POLICY = (
+    "position", "mode", "max_bytes", "masks", "teams", "members", "keys", "models", "paths", "enabled", "note",
+)  # fmt: skip
 TEAM = ("region",)
 API_KEY = (
     "allowed_dialects", "allowed_models", "allowed_providers", "allow_addresses", "deny_addresses", "priority",

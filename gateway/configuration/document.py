@@ -43,6 +43,7 @@ from gateway.dialects.names import ProviderDialect, Shortcut
 from gateway.models import (
     ApiKey,
     Budget,
+    CapturePolicy,
     Credential,
     GatewaySettings,
     HeaderRule,
@@ -122,6 +123,13 @@ class RouteSpec:
 
 
 @dataclass(frozen=True)
+class CapturePolicySpec:
+    line: int
+    name: str
+    columns: Columns = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class HeaderRuleSpec:
     line: int
     name: str
@@ -195,6 +203,7 @@ class Document:
     header_rules: tuple[HeaderRuleSpec, ...] | None = None
     limits: tuple[CountedSpec, ...] | None = None
     budgets: tuple[CountedSpec, ...] | None = None
+    capture_policies: tuple[CapturePolicySpec, ...] | None = None
 
 
 def dialect(_: Reader, node: yaml.Node) -> str:
@@ -271,6 +280,9 @@ ROUTE_FIELDS = {
     "shortcuts": Field(shortcuts),
     "targets": Field(targets),
 } | column_fields(ModelRoute, columns.ROUTE)
+CAPTURE_POLICY_FIELDS = {"name": Field(name, required=True)} | column_fields(
+    CapturePolicy, columns.CAPTURE_POLICY, "mode"
+)
 HEADER_RULE_FIELDS = {"name": Field(name, required=True)} | column_fields(
     HeaderRule, columns.HEADER_RULE, "header", "action"
 )
@@ -303,6 +315,7 @@ SECTIONS: dict[str, tuple[Mapping[str, Field], Any, str, str]] = {
     "routes": (ROUTE_FIELDS, RouteSpec, "route", "label"),
     "teams": (TEAM_FIELDS, TeamSpec, "team", "name"),
     "members": (MEMBER_FIELDS, MemberSpec, "member", "label"),
+    "capture_policies": (CAPTURE_POLICY_FIELDS, CapturePolicySpec, "capture policy", "name"),
     "header_rules": (HEADER_RULE_FIELDS, HeaderRuleSpec, "header rule", "name"),
     "api_keys": (API_KEY_FIELDS, ApiKeySpec, "API key", "name"),
     "limits": (LIMIT_FIELDS, CountedSpec, "limit", "name"),

@@ -13,6 +13,7 @@ import yaml
 from gateway.configuration.columns import (
     API_KEY,
     BUDGET,
+    CAPTURE_POLICY,
     CREDENTIAL,
     HEADER_RULE,
     LIMIT,
@@ -28,6 +29,7 @@ from gateway.configuration.document import ENVIRONMENT_PROVIDERS
 from gateway.models import (
     ApiKey,
     Budget,
+    CapturePolicy,
     GatewaySettings,
     HeaderRule,
     Limit,
@@ -53,6 +55,7 @@ def export_document(*, sealed: bool = False) -> str:
         "providers": [provider_entry(row, sealed) for row in providers],
         "routes": [route_entry(row) for row in routes],
         "header_rules": [header_rule_entry(row) for row in HeaderRule.objects.all()],
+        "capture_policies": [capture_policy_entry(row) for row in CapturePolicy.objects.all()],
         "teams": [{"name": row.name} | told_columns(row, TEAM) for row in Team.objects.all()],
         "members": [member_entry(row) for row in Member.objects.select_related("user", "team")],
         "api_keys": [api_key_entry(row, sealed) for row in keys],
@@ -115,6 +118,10 @@ def route_entry(row: ModelRoute) -> Entry:
         | told_columns(row, ROUTE)
         | ({"targets": targets} if targets else {})
     )
+
+
+def capture_policy_entry(row: CapturePolicy) -> Entry:
+    return {"name": row.name, "mode": row.mode} | told_columns(row, CAPTURE_POLICY)
 
 
 def header_rule_entry(row: HeaderRule) -> Entry:

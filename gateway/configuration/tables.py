@@ -18,6 +18,7 @@ from gateway.models import (
     ApiKey,
     BreakerHold,
     Budget,
+    CapturePolicy,
     ConfigurationVersion,
     Credential,
     GatewaySettings,
@@ -84,6 +85,7 @@ class Tables(msgspec.Struct):
     """Names of the API keys no limit is about."""
     book: list[PriceRow] = []
     """Every price, where a budget counts money."""
+    capture_policies: list[Row] = []
 
 
 def stored_version() -> int:
@@ -107,6 +109,7 @@ def read_tables() -> Tables:
             teams=rows_of(Team.objects.all()),
             keys=rows_of(ApiKey.objects.all()),
             holds=rows_of(BreakerHold.objects.all()),
+            capture_policies=rows_of(CapturePolicy.objects.filter(enabled=True)),
             header_rules=rows_of(HeaderRule.objects.filter(enabled=True).exclude(state=RuleState.DRAFT)),
             limits=rows_of(Limit.objects.filter(enabled=True)),
             budgets=rows_of(Budget.objects.filter(enabled=True)),

@@ -65,6 +65,7 @@ MORE_REQUEST_KEYS = (
     "max_tokens",
     "tags",
     "capture",
+    "capture_policy",
     "purpose",
     "handling",
 )

@@ -18,6 +18,13 @@ NOT_SENT_AGAIN = frozenset(
 )  # fmt: skip
 """Secrets, of which only fingerprints are kept, and what belonged to that connection."""
 
+NOT_WHOLE = frozenset(
+    {
+        "lost_body", "lost_disk", "lost_backlog", "recorder_fault", "metadata", "capped", "masked", "mask_failed",
+    }
+)  # fmt: skip
+"""Why the request's bytes, as they went out, are not in the history."""
+
 
 class NotReplayable(Exception):
     """Why it cannot be sent again."""
@@ -40,7 +47,7 @@ def plan_replay(exchange_id: uuid.UUID) -> Replay:
     row = RequestLog.objects.select_related("header_record", "response").filter(id=exchange_id).first()
     if row is None:
         raise NotInHistory(f"there is no exchange {exchange_id} in the history")
-    if row.capture in ("lost_body", "lost_disk", "lost_backlog", "recorder_fault"):
+    if row.capture in NOT_WHOLE:
         raise NotReplayable(f"its bytes were not all kept: {row.capture}")
     if getattr(row, "response", None) is not None and row.response.translation:
         raise NotReplayable("it was translated for its provider; only what was relayed can be replayed")

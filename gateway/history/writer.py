@@ -65,6 +65,7 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("purpose", "text"),
         ("replay_of", "uuid"),
         ("handling", "text"),
+        ("capture_policy", "text"),
         ("prefix_leaf", "bytea"),
         ("messages_leaf", "bytea"),
         ("scope", "int4"),

@@ -1,6 +1,7 @@
 from gateway.models.access import ApiKey, Member, Team
 from gateway.models.breakers import BreakerHold, BreakerTransition, FleetState
 from gateway.models.capabilities import Capability
+from gateway.models.capture import CapturePolicy
 from gateway.models.configuration import ConfigurationRevision, ConfigurationVersion, GatewaySettings
 from gateway.models.header_rules import HeaderRule, HeaderRuleDryRun
 from gateway.models.ledger import DeadLetter, SpoolSegment, SpoolTotal
@@ -25,6 +26,7 @@ __all__ = [
     "BudgetEvent",
     "BudgetStanding",
     "Capability",
+    "CapturePolicy",
     "ChunkTiming",
     "ConfigurationRevision",
     "ConfigurationVersion",

@@ -66,6 +66,9 @@ class RequestLog(models.Model):
         default="",
         help_text="demoted, counted, or synthetic with its short cut; empty: passed on",
     )
+    capture_policy = models.TextField(
+        blank=True, db_default="", default="", help_text="which policy said how much is kept, and how; empty: none"
+    )
 
     class Meta:
         managed = True

@@ -9,6 +9,7 @@ from gateway.dialects.names import Dialect, ProviderDialect, Shortcut
 from gateway.dialects.profile import Profile
 from gateway.dialects.profiles import DEFAULT_PROFILE
 from gateway.policy.breaker import BreakerRules
+from gateway.policy.capture import CapturePolicies
 from gateway.policy.credential_choice import CredentialEntry
 from gateway.policy.header_rules import HeaderRules
 from gateway.policy.networks import Networks
@@ -127,6 +128,8 @@ class Caller:
 
     name: str
     team: str = ""
+    member: str = ""
+    """The person it belongs to; empty: a service."""
     expires_at: float | None = None
     """Unix time; None: never."""
     revoked: bool = False
@@ -185,5 +188,7 @@ class Snapshot:
     """None: headers are left as they are."""
     rulebook: Rulebook | None = None
     """None: nothing is limited."""
+    capture: CapturePolicies | None = None
+    """None: everything is kept."""
     candidates: dict[str, Candidates] = field(default_factory=dict, init=False, repr=False, compare=False)
     """By model, as they were found: many patterns are looked through once for a name. Kept by `find_route`."""

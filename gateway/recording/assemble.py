@@ -9,7 +9,16 @@ import msgspec
 from gateway.dialects.names import Outcome
 from gateway.recording.frames import Frame, Kind, encode_head, walk
 from gateway.recording.open_files import OpenFiles
-from gateway.recording.records import Admission, BodyPatch, End, Progress, ResponseHead, RulesApplied, Translated
+from gateway.recording.records import (
+    Admission,
+    BodyPatch,
+    End,
+    MeteredAnswer,
+    Progress,
+    ResponseHead,
+    RulesApplied,
+    Translated,
+)
 from gateway.recording.series import frames_path, stubs_path
 from gateway.recording.series_tail import Tracked
 
@@ -37,6 +46,8 @@ class Recorded:
     translated: Translated | None = None
     held: list[tuple[int, int]] = field(default_factory=list)
     rules: RulesApplied | None = None
+    metered: MeteredAnswer | None = None
+    """Of an answer whose bytes are not kept."""
 
 
 class Incomplete(ValueError):
@@ -88,6 +99,9 @@ def take_in(recorded: Recorded, progress: Progress, blob: bytes, answer: list[by
         answer.append(blob[split:] if split else blob)
         recorded.sizes += sizes
         recorded.times += [at_us for at_us, _ in progress.chunks]
+    recorded.sizes += [size for _, size in progress.unkept]
+    recorded.times += [at_us for at_us, _ in progress.unkept]
+    recorded.metered = progress.metered or recorded.metered
     recorded.patches += progress.patches
     recorded.held += progress.held
     recorded.head = progress.head or recorded.head

@@ -35,6 +35,9 @@ class Slot(IntEnum):
     PROCESS_ID = 11
     WRITER_FAULTS = 12
     """Times the writer thread failed and went on."""
+    DROPPED_BY_POLICY = 13
+    KEPT_METADATA = 14
+    KEPT_MASKED = 15
 
 
 DROP_SLOTS = {
@@ -42,6 +45,7 @@ DROP_SLOTS = {
     "spool_full": Slot.DROPPED_SPOOL_FULL,
     "backlog": Slot.DROPPED_BACKLOG,
     "fault": Slot.DROPPED_FAULT,
+    "capture_none": Slot.DROPPED_BY_POLICY,
 }
 TELEMETRY_SLOTS = {
     "metrics": Slot.TELEMETRY_METRICS,
@@ -124,3 +128,9 @@ def telemetry_by_kind(counters: dict[Slot, int]) -> dict[str, int]:
     """Requests to the telemetry endpoints, by kind; only kinds that occurred."""
     slots = {**TELEMETRY_SLOTS, "other": Slot.TELEMETRY_OTHER}
     return {kind: counters[slot] for kind, slot in slots.items() if counters[slot]}
+
+
+def kept_by_policy(counters: dict[Slot, int]) -> dict[str, int]:
+    """Requests of which a policy kept less than all, by how; only what occurred."""
+    slots = {"metadata": Slot.KEPT_METADATA, "masked": Slot.KEPT_MASKED}
+    return {name: counters[slot] for name, slot in slots.items() if counters[slot]}

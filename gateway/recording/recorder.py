@@ -18,9 +18,11 @@ import msgspec
 import structlog
 
 from gateway.dialects.names import Outcome
+from gateway.policy.capture import CaptureMode, CaptureRule
 from gateway.policy.header_rules import Applied
 from gateway.policy.redaction import Redactor
 from gateway.recording.counters import DROP_SLOTS, TELEMETRY_SLOTS, Counters, Slot
+from gateway.recording.delta import Delta
 from gateway.recording.failpoints import armed, hit
 from gateway.recording.records import (
     Admission,
@@ -32,7 +34,8 @@ from gateway.recording.records import (
     Translated,
 )
 from gateway.recording.rules_told import told
-from gateway.recording.spool import Delta, Spool, SpoolRefusal
+from gateway.recording.spool import Spool, SpoolRefusal
+from gateway.recording.withheld import Withheld, withhold
 
 FLUSH_SECONDS = 0.1
 BACKLOG_BYTES = 64 * 1024 * 1024
@@ -100,13 +103,18 @@ class Recorder:
         await asyncio.to_thread(self.spool.close)
         self.counters.close()
 
-    def admit(self, exchange_id: bytes, admission: Admission) -> Exchange:
+    def admit(self, exchange_id: bytes, admission: Admission, policy: CaptureRule | None = None) -> Exchange:
         """Make the admission durable and return what the relay reports to. Raises only CaptureUnavailable.
 
         `exchange_id` is 16 bytes; the admission's headers and query are in clear and are redacted here.
         """
         exchange = Exchange(self, exchange_id)
-        if self._enabled:
+        if policy is not None and self._enabled and policy.mode is CaptureMode.NONE:
+            exchange.lost, exchange.muted = "capture_none", True
+            self.counters.add(Slot.DROPPED_BY_POLICY)
+        elif self._enabled:
+            if policy is not None:
+                exchange.withheld, admission = withhold(policy, admission, self.counters)
             try:
                 self._write_stub(exchange, admission)
             except SpoolRefusal as refusal:
@@ -197,18 +205,9 @@ class Exchange:
     """What the relay reports to. No method raises. `lost` names why bytes are missing; a muted one keeps nothing."""
 
     __slots__ = (
-        "_attempts",
-        "_began",
-        "_delta",
-        "_finished",
-        "_marked",
-        "_received",
-        "_recorder",
-        "id",
-        "lost",
-        "muted",
-        "ruled",
-    )
+        "_attempts", "_began", "_delta", "_finished", "_marked", "_received", "_recorder", "id", "lost", "muted",
+        "ruled", "withheld",
+    )  # fmt: skip
 
     def __init__(self, recorder: Recorder, exchange_id: bytes) -> None:
         self.id = exchange_id
@@ -216,6 +215,8 @@ class Exchange:
         self.muted = False
         self.ruled = False
         """Something was told of header rules."""
+        self.withheld: Withheld | None = None
+        """What a policy does not want kept of it."""
         self._recorder = recorder
         self._began = monotonic_ns()
         self._delta = Delta(self)
@@ -237,7 +238,8 @@ class Exchange:
         try:
             if armed:
                 hit("request_body")
-            if self._may_keep(len(body)):
+            withheld = self.withheld
+            if (withheld is None or withheld.takes_body(body)) and self._may_keep(len(body)):
                 self._delta.body = body
         except Exception:
             self._fault("request_body")
@@ -247,7 +249,7 @@ class Exchange:
         try:
             if armed:
                 hit("patch")
-            if not self._finished:
+            if not self._finished and not self._has_only_metadata:
                 self._delta.patches.append(BodyPatch(start, end, text))
                 self.mark()
         except Exception:
@@ -259,6 +261,9 @@ class Exchange:
             if armed:
                 hit("translated")
             if not self._finished:
+                if self.withheld is not None:
+                    self.withheld.dialect = translated.dialect
+                    translated = replace(translated, losses=[]) if self._has_only_metadata else translated
                 self._delta.translated = translated
                 self.mark()
         except Exception:
@@ -270,7 +275,7 @@ class Exchange:
             if armed:
                 hit("header_rules")
             if not self._finished:
-                redact = self._recorder.redacted
+                redact = self._kept_headers
                 self.ruled = True
                 self._delta.rules = RulesApplied(told(request, redact), told(response, redact))
                 self.mark()
@@ -292,7 +297,7 @@ class Exchange:
             if armed:
                 hit("response_head")
             if not self._finished:
-                self._delta.head = ResponseHead(self.elapsed_us(), status, self._recorder.redacted(headers))
+                self._delta.head = ResponseHead(self.elapsed_us(), status, self._kept_headers(headers))
                 self.mark()
         except Exception:
             self._fault("response_head")
@@ -305,9 +310,15 @@ class Exchange:
             size = len(data)
             self._received += size
             if self.lost is None and size and self._may_keep(size):
-                delta = self._delta
+                delta, at_us = self._delta, (monotonic_ns() - self._began) // 1000
+                withheld = self.withheld
+                if withheld is not None and withheld.meters:
+                    delta.metered.append(data)
+                    if not withheld.takes_chunk(size):
+                        delta.unkept.append((at_us, size))
+                        return
                 delta.chunks.append(data)
-                delta.times.append((monotonic_ns() - self._began) // 1000)
+                delta.times.append(at_us)
         except Exception:
             self._fault("chunk")
 
@@ -337,6 +348,15 @@ class Exchange:
             with suppress(Exception):
                 self._end(outcome, error)
 
+    def _kept_headers(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """As they may be kept: secrets as fingerprints, and what a policy withholds left out."""
+        redacted = self._recorder.redacted(pairs)
+        return redacted if self.withheld is None else list(self.withheld.headers(redacted))
+
+    @property
+    def _has_only_metadata(self) -> bool:
+        return self.withheld is not None and self.withheld.only_metadata
+
     def mark(self) -> None:
         if not self._marked and not self.muted:
             self._marked = True
@@ -356,9 +376,10 @@ class Exchange:
         return delta
 
     def _end(self, outcome: Outcome, error: str | None) -> None:
-        self._delta.end = End(
-            self.elapsed_us(), outcome.value, error, self._attempts, self.lost or "full", self._received
-        )
+        withheld = self.withheld
+        kept_as = "full" if withheld is None else withheld.kept_as
+        end = End(self.elapsed_us(), outcome.value, error, self._attempts, self.lost or kept_as, self._received)
+        self._delta.end = end if withheld is None else withheld.end(end)
         self.mark()
 
     def _may_keep(self, size: int) -> bool:

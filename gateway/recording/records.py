@@ -42,6 +42,8 @@ class Admission(msgspec.Struct, array_like=True, frozen=True):
     """What was done with it beside passing it on: demoted, counted, or synthetic with the short cut's name."""
     label: str = ""
     """The NAME of a path below /t/NAME/."""
+    capture_policy: str = ""
+    """Which policy says how much is kept, and how: `name: metadata`; empty: none does."""
 
 
 class BodyPatch(msgspec.Struct, array_like=True, frozen=True):
@@ -123,10 +125,21 @@ class End(msgspec.Struct, array_like=True, frozen=True):
     """Why it broke, in words, when it did."""
     attempts: list[Attempt] = []
     capture: str = "full"
-    """full, or why parts of the bytes are missing: lost_disk, lost_backlog, lost_size, recorder_fault. What is kept of
-    each direction is always its beginning."""
+    """full, or why parts of the bytes are missing: lost_disk, lost_backlog, lost_size, recorder_fault, and as a policy
+    wants it metadata, capped, masked, mask_failed. What is kept of each direction is always its beginning."""
     response_bytes: int | None = None
     """Bytes of the answer's body that were relayed, kept or not."""
+
+
+class MeteredAnswer(msgspec.Struct, array_like=True, frozen=True):
+    """What was read out of an answer whose bytes are not kept. `usage`: the provider's object, as JSON."""
+
+    usage: bytes = b""
+    model: str | None = None
+    stop_reason: str | None = None
+    error_type: str | None = None
+    is_stream: bool = False
+    complete: bool | None = None
 
 
 class Progress(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -145,3 +158,6 @@ class Progress(msgspec.Struct, omit_defaults=True, frozen=True):
     """(at_us, microseconds) of each chunk that the client was slow to take, by the chunk's arrival."""
     rules: RulesApplied | None = None
     """Told again when more of it is known."""
+    unkept: list[tuple[int, int]] = []
+    """(at_us, size) of chunks whose bytes are not kept."""
+    metered: MeteredAnswer | None = None

@@ -37,11 +37,12 @@ from gateway.pricing.cost import cost_of
 from gateway.pricing.price_book import PriceBook
 from gateway.recording.assemble import Recorded
 from gateway.recording.limit_samples import LimitSamples
-from gateway.recording.records import Admission, Attempt, HeaderChange, HeaderPairs, RulesOfDirection
+from gateway.recording.records import Admission, Attempt, HeaderChange, HeaderPairs, MeteredAnswer, RulesOfDirection
 from gateway.recording.sightings import SightingReader
 from gateway.recording.text import INDEXED_BOUND, clean, clean_or_none
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+NOT_ALL_OF_IT = ("metadata", "capped")
 LABEL_TAG = "label"
 """Tag of the NAME of a path below /t/NAME/."""
 LARGEST_INTEGER = 2**63 - 1
@@ -128,7 +129,9 @@ class RowBuilder:
     def _tags(self, admission: Admission) -> dict[str, str]:
         named = ((name.decode("latin-1").lower(), value) for name, value in admission.headers)
         tags = {
-            name: clean(value.decode("latin-1"), INDEXED_BOUND) for name, value in named if name in self._tag_headers
+            name: clean(value.decode("latin-1"), INDEXED_BOUND)
+            for name, value in named
+            if value and name in self._tag_headers
         }
         return tags | ({LABEL_TAG: admission.label} if admission.label else {})
 
@@ -143,7 +146,9 @@ def read(recorded: Recorded) -> Reading:
         warnings += [f"request: {decoded.error}"] if decoded.error else []
         members = read_members(decoded.data)
     answer = Accumulated()
-    if recorded.response:
+    if recorded.metered is not None and recorded.end.capture in NOT_ALL_OF_IT:
+        answer = metered_answer(recorded.metered)
+    elif recorded.response:
         content_type, encoding = header(answer_headers, b"content-type"), header(answer_headers, b"content-encoding")
         answer = accumulate(answer_dialect(recorded), content_type, encoding, recorded.response)
     warnings += answer.warnings
@@ -158,6 +163,18 @@ def read(recorded: Recorded) -> Reading:
         answer=answer,
         answer_headers=answer_headers,
         warnings=warnings,
+    )
+
+
+def metered_answer(metered: MeteredAnswer) -> Accumulated:
+    """What was read out of an answer before its bytes were let go."""
+    return Accumulated(
+        model=metered.model,
+        stop_reason=metered.stop_reason,
+        usage=msgspec.json.decode(metered.usage) if metered.usage else None,
+        error_type=metered.error_type,
+        complete=metered.complete,
+        is_stream=metered.is_stream,
     )
 
 
@@ -239,11 +256,12 @@ def request_row(reading: Reading, team: str, tags: dict[str, str]) -> tuple[Any,
         facts.tool_count,
         facts.max_tokens if facts.max_tokens is None or abs(facts.max_tokens) <= LARGEST_INTEGER else None,
         tags,
-        admission.body_bytes if recorded.body is None else len(recorded.body),
+        admission.body_bytes if recorded.body is None or recorded.end.capture == "capped" else len(recorded.body),
         capture(recorded),
         admission.purpose,
         uuid.UUID(bytes=admission.replay_of) if admission.replay_of else None,
         clean(admission.handling, INDEXED_BOUND),
+        clean(admission.capture_policy, INDEXED_BOUND),
     )
 
 
@@ -322,7 +340,7 @@ def is_streaming(reading: Reading) -> bool | None:
     for said in (reading.recorded.admission.is_streaming, reading.facts.stream):
         if said is not None:
             return said
-    return reading.answer.is_stream if reading.recorded.response else None
+    return reading.answer.is_stream if reading.recorded.response or reading.recorded.metered else None
 
 
 def capture(recorded: Recorded) -> str:

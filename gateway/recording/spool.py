@@ -24,15 +24,14 @@ import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Protocol
 
 import msgspec
 import structlog
 
 from gateway.recording.counters import Counters, Slot
+from gateway.recording.delta import Delta
 from gateway.recording.failpoints import armed, hit
 from gateway.recording.frames import Kind, checksum_seed, encode_head
-from gateway.recording.records import BodyPatch, End, Progress, ResponseHead, RulesApplied, Translated
 from gateway.recording.reserve import Reserve
 from gateway.recording.segment_file import SegmentFile
 from gateway.recording.series import create_series, frames_path, spool_bytes, spool_host, stubs_path
@@ -43,13 +42,11 @@ SEGMENTS_AT_LEAST = 8
 """A spool within its bound has at least so many segments, because the one that is written cannot be emptied."""
 HOUSEKEEPING_SECONDS = 1.0
 PROBE_BYTES = 64 * 1024
-JOINED_BYTES = 64 * 1024
 WAITING_BOUND = 100_000
 DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_ROOM = ("disk_full", "spool_full")
 CAN_ROTATE = (None, "spool_full")
 """Also when the spool is over its bound: only a closed segment can be emptied."""
-CUT_SHORT = ("lost_disk", "recorder_fault")
 
 log = structlog.get_logger(__name__)
 encode = msgspec.msgpack.Encoder().encode
@@ -61,69 +58,6 @@ class SpoolRefusal(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-class Owner(Protocol):
-    """Whose delta it is. `lost` names why bytes are missing, None while none are."""
-
-    id: bytes
-    lost: str | None
-
-
-class Delta:
-    """What became known of one exchange since its last frame. Bytes by reference; `size` is their sum."""
-
-    __slots__ = ("body", "chunks", "end", "head", "held", "owner", "patches", "rules", "size", "times", "translated")
-
-    def __init__(self, owner: Owner) -> None:
-        self.owner = owner
-        self.body: bytes | None = None
-        self.patches: list[BodyPatch] = []
-        self.head: ResponseHead | None = None
-        self.held: list[tuple[int, int]] = []
-        self.chunks: list[bytes] = []
-        self.times: list[int] = []
-        self.end: End | None = None
-        self.translated: Translated | None = None
-        self.rules: RulesApplied | None = None
-        self.size = 0
-
-    def give_up(self, reason: str) -> None:
-        """Give up the bytes; the exchange keeps its row."""
-        if self.body or self.chunks:
-            self.owner.lost = self.owner.lost or reason
-        self.body = None
-        self.chunks = []
-        self.times = []
-
-    def settle(self) -> None:
-        """Once bytes are lost no later ones are kept, so that what is kept is always a beginning without a hole."""
-        lost = self.owner.lost
-        if lost in CUT_SHORT:
-            self.give_up(lost)
-        if self.end is not None and lost is not None and self.end.capture == "full":
-            self.end = msgspec.structs.replace(self.end, capture=lost)
-
-    def is_empty(self) -> bool:
-        told = self.chunks or self.end or self.head or self.patches or self.held or self.translated or self.rules
-        return not told and self.body is None
-
-    def frame(self, seed: int) -> list[bytes]:
-        """The buffers of its frame. Small ones are joined, large ones go to the kernel where they lie."""
-        parts = self.chunks if self.body is None else [self.body, *self.chunks]
-        progress = Progress(
-            body=None if self.body is None else len(self.body),
-            patches=self.patches,
-            head=self.head,
-            chunks=list(zip(self.times, map(len, self.chunks), strict=True)),
-            end=self.end,
-            translated=self.translated,
-            held=self.held,
-            rules=self.rules,
-        )
-        if len(parts) > 1 and self.size <= JOINED_BYTES:
-            parts = [b"".join(parts)]
-        return [encode_head(Kind.PROGRESS, self.owner.id, encode(progress), parts, seed), *parts]
 
 
 class Spool:

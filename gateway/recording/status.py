@@ -16,7 +16,7 @@ from typing import Any
 from django.db import Error as DjangoDatabaseError
 
 from gateway.recording.books import Books, read_books, read_copy
-from gateway.recording.counters import Slot, dropped_by_reason, read_counters
+from gateway.recording.counters import Slot, dropped_by_reason, kept_by_policy, read_counters
 from gateway.recording.frames import Kind, checksum_seed, salvage
 from gateway.recording.quarantine import count_quarantined
 from gateway.recording.series import is_alive, list_segments, list_series, spool_host, stubs_path
@@ -45,6 +45,8 @@ class Status:
     database: str
     balanced: bool | None
     recorder_faults: int = 0
+    kept_as: dict[str, int] = field(default_factory=dict)
+    """By the running processes, as a policy wants it: metadata, masked."""
 
 
 def read_status(spool_dir: Path) -> Status:
@@ -95,6 +97,7 @@ def reconcile(spool_dir: Path, books: Books, *, strict: bool) -> Status:
         database="up",
         balanced=spooled >= 0 and dead == sum(books.letters.values()) and accepted == balance(stored, spooled, dropped),
         recorder_faults=live.faults,
+        kept_as=live.kept_as,
     )
 
 
@@ -136,6 +139,7 @@ class LiveState:
     in_flight: int = 0
     draining: bool = False
     faults: int = 0
+    kept_as: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -146,6 +150,7 @@ def live_state(spool_dir: Path) -> LiveState:
         state.dropped[directory.name] = dropped_by_reason(counters)
         state.faults += counters[Slot.FAULTS] + counters[Slot.WRITER_FAULTS]
         if is_alive(directory):
+            state.kept_as = add(state.kept_as, kept_by_policy(counters))
             state.in_flight += counters[Slot.IN_FLIGHT]
             state.draining = state.draining or bool(counters[Slot.DRAINING])
     return state

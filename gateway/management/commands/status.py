@@ -39,6 +39,9 @@ def describe(status: Status) -> str:
         f"in flight {status.in_flight}" + (", draining" if status.draining else ""),
         f"database {status.database}",
     ]
+    if status.kept_as:
+        kept = ", ".join(f"{how} {count}" for how, count in status.kept_as.items())
+        lines.insert(1, f"of these, as capture policies want it, since the processes began: {kept}")
     if status.balanced is False:
         lines.append("the sums do not agree: run `manage.py history verify` and look at the loader's log")
     if status.dead_letters:

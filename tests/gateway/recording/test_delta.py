@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.recording.delta import Delta
 from gateway.recording.records import End
-from gateway.recording.spool import Delta
 
 
 class Owner:
     def __init__(self, lost: str | None) -> None:
         self.id = b"i" * 16
         self.lost = lost
+        self.withheld = None
 
 
 def delta_of(owner: Owner) -> Delta:
