@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dashboard.views import conversations, request
+from dashboard.views import conversations, figures, request
 from dashboard.views.overview import overview
 
 app_name = "d"
@@ -10,6 +10,9 @@ urlpatterns = [
     path("", overview, name="overview"),
     path("c/", conversations.conversations, name="conversations"),
     path("c/<path:session_id>", conversations.conversation, name="conversation"),
+    path("usage/", figures.usage, name="usage"),
+    path("quota/", figures.quota, name="quota"),
+    path("models/", figures.models, name="models"),
     path("r/<uuid:request_id>/", request.request_detail, name="request"),
     path("r/<uuid:request_id>/raw/<str:part>/", request.request_raw, name="request_raw"),
     path("r/<uuid:request_id>/media/<str:digest>/", request.request_media, name="request_media"),

@@ -1,4 +1,4 @@
-"""Numbers: the page of usage, and the time zones in which days are summed up."""
+"""Numbers: the way to the page of usage, and the time zones in which days are summed up."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.utils import timezone
+from django.shortcuts import redirect
 
 from gateway.admin.site import ModelAdmin
 from gateway.admin.theme import ModelForm
-from gateway.admin.usage_page import page_of_usage
 from gateway.history.rollups import forget_zone, mark_range
-from gateway.history.visibility import visible_to
 from gateway.models import RollupHour, RollupZone
 
 
 @admin.register(RollupHour)
 class UsageAdmin(ModelAdmin[RollupHour]):
-    """The sums are the worker's; they are looked at on one page."""
+    """The sums are the worker's; a page of the dashboard shows them."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -36,10 +33,7 @@ class UsageAdmin(ModelAdmin[RollupHour]):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        context = page_of_usage(request.GET.dict(), visible_to(request.user), timezone.now())
-        request.current_app = self.admin_site.name
-        template = "admin/gateway/rolluphour/usage.html"
-        return TemplateResponse(request, template, {**self.admin_site.each_context(request), **context})
+        return redirect("d:usage")
 
 
 class ZoneForm(ModelForm[RollupZone]):

@@ -115,7 +115,7 @@ def test_ops_see_every_figure_and_no_body() -> None:
     roll_up_all()
     client = browser(person("ops", None))
     pages = ("/admin/", LIST, f"{LIST}?q={request_id}", f"{DETAIL}{request_id}/", f"{DETAIL}{request_id}/?turn=1")
-    for address in (*pages, "/admin/gateway/rolluphour/"):
+    for address in (*pages, "/d/usage/"):
         text = client.get(address).content.decode()
         assert "of-red" in text, address
         assert not [word for word in (ASKED, ANSWERED, REFUSED) if word in text], address

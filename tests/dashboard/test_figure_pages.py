@@ -1,0 +1,237 @@
+"""The pages of figures: usage and cost, quota, models and latency."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from dashboard.queries.quota import Sample as Used
+from dashboard.queries.quota import Window, foretell, read_quota, stepped
+from dashboard.queries.usage import UsageQuery, bounds_of, forecast_month, inert, read_usage
+from dashboard.scope import Scope
+from gateway.history.rollups import roll_up_all
+from gateway.history.visibility import EVERYTHING, Sight
+from gateway.models import ApiKey
+from tests.dashboard.people import client_of
+from tests.exchanges import Sample, keep, message_stream
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAGES = ("/d/usage/", "/d/quota/", "/d/models/")
+ACCOUNT = "6f1d2c1e-58a1-4f0e-9d0b-2f7f3a6f5b11"
+
+
+@pytest.fixture
+def admin() -> Client:
+    return client_of("superuser")
+
+
+def turn(team: str = "alpha", model: str = "claude-opus-5-5", at: datetime | None = None, **changes: Any) -> Sample:
+    moment = at or timezone.now() - timedelta(minutes=1)
+    return Sample({"model": model}, message_stream("Hello.", model=model), moment, team=team, **changes)
+
+
+def address(**changes: str) -> str:
+    return "?" + "&".join(f"{name}={value}" for name, value in changes.items())
+
+
+def usage(group: str = "model", span: str = "24h", sight: Sight = EVERYTHING) -> Any:
+    return read_usage(UsageQuery(group), Scope(span), sight, timezone.now(), address)
+
+
+def test_usage_shows_money_and_says_what_is_unknown(admin: Client) -> None:
+    keep([turn(), turn(), turn(model="claude-<b>next</b>")])
+    roll_up_all()
+    text = admin.get("/d/usage/").content.decode()
+    assert "claude-&lt;b&gt;next&lt;/b&gt;" in text
+    assert "<b>next" not in text
+    assert "$0.04" in text, "the sum of the two that have a price"
+    assert "1 unpriced" in text
+
+
+@pytest.mark.parametrize("group", ["model", "team", "member", "key", "provider", "client", "status", "outcome", "time"])
+@pytest.mark.parametrize("span", ["24h", "30d"])
+def test_no_turn_is_read_for_a_sum(admin: Client, group: str, span: str) -> None:
+    keep([turn(), turn("beta")])
+    roll_up_all()
+    # Choices of the bar are read once a minute.
+    admin.get("/d/usage/")
+    with CaptureQueriesContext(connection) as queries:
+        assert admin.get(f"/d/usage/?range={span}&group={group}").status_code == 200
+    read = [entry["sql"] for entry in queries if "gateway_requestlog" in entry["sql"] or "responselog" in entry["sql"]]
+    assert read == []
+
+
+def test_sums_of_the_parts_are_the_sum_of_all() -> None:
+    keep([turn(), turn("beta"), turn(model="claude-haiku-5-5"), turn(status=500)])
+    roll_up_all()
+    for span in ("24h", "30d"):
+        for group in ("model", "team", "status", "time"):
+            found = usage(group, span)
+            assert sum(row.sums["requests"] for row in found.rows) == found.total.sums["requests"] == 4
+            assert sum(row.share for row in found.rows) == pytest.approx(100)
+
+
+def test_members_are_the_owners_of_their_keys() -> None:
+    ada = User.objects.create_user("ada")
+    for name in ("ada-laptop", "ada-desktop"):
+        ApiKey.objects.create(name=name, owner=ada, digest=name.encode())
+    keep([turn(access_key="ada-laptop"), turn(access_key="ada-desktop"), turn(access_key="robot")])
+    roll_up_all()
+    assert {row.value: row.sums["requests"] for row in usage("member").rows} == {"ada": 2, "": 1}
+
+
+def test_every_row_leads_to_its_requests() -> None:
+    keep([turn()])
+    roll_up_all()
+    narrowed = {group: usage(group).rows[0].narrowed for group in ("model", "team", "status", "time")}
+    assert narrowed["model"] == {"model": "claude-opus-5-5"}
+    assert narrowed["team"] == {"team": "alpha"}
+    assert narrowed["status"] == {"q": "status:200"}
+    assert narrowed["time"] is not None
+    assert set(narrowed["time"]) == {"since", "until", "range"}
+
+
+def test_a_day_is_as_long_as_the_clocks_make_it() -> None:
+    begin, end = bounds_of(datetime(2026, 10, 25).date(), "Europe/Berlin")
+    assert end.astimezone(UTC) - begin.astimezone(UTC) == timedelta(hours=25)
+
+
+def test_a_team_sees_its_own_sums_only() -> None:
+    keep([turn("alpha", "of-alpha"), turn("beta", "of-beta")])
+    roll_up_all()
+    text = client_of("member").get("/d/usage/").content.decode()
+    assert "of-alpha" in text
+    assert "of-beta" not in text
+    both = client_of("ops").get("/d/models/").content.decode()
+    assert "of-alpha" in both
+    assert "of-beta" in both
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_who_opens_the_pages_of_figures(page: str) -> None:
+    expected = {"anonymous": 302, "disabled": 302, "stranger": 403}
+    for role in ("anonymous", "disabled", "stranger", "member", "lead", "ops", "admin"):
+        assert client_of(role).get(page).status_code == expected.get(role, 200), role
+
+
+def test_the_table_is_had_as_csv_that_no_spreadsheet_runs(admin: Client) -> None:
+    keep([turn(model="=HYPERLINK(1)"), turn()])
+    roll_up_all()
+    response = admin.get("/d/usage/?format=csv")
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert "attachment" in response["Content-Disposition"]
+    rows = list(csv.DictReader(io.StringIO(response.content.decode())))
+    assert {row["model"] for row in rows} == {"'=HYPERLINK(1)", "claude-opus-5-5"}
+    unpriced = next(row for row in rows if row["model"].startswith("'"))
+    assert unpriced["cost_usd"] == ""
+    assert [inert(text)[0] for text in ("=a", "+a", "-a", "@a", "\ta")] == ["'"] * 5
+
+
+def test_a_month_is_foretold_from_the_last_days() -> None:
+    now = timezone.now()
+    keep([turn(at=now - timedelta(days=day, minutes=1)) for day in range(8)])
+    roll_up_all()
+    found = forecast_month("UTC", Scope(), EVERYTHING, now)
+    assert found is not None
+    assert found.so_far <= found.low <= found.expected <= found.high
+
+
+def limits(at: datetime, used: float, resets: datetime, **changes: Any) -> Sample:
+    headers = [
+        ("content-type", "text/event-stream"),
+        ("anthropic-organization-id", ACCOUNT),
+        ("anthropic-ratelimit-unified-5h-utilization", f"{used:.2f}"),
+        ("anthropic-ratelimit-unified-5h-reset", str(int(resets.timestamp()))),
+        ("anthropic-ratelimit-unified-5h-status", "allowed"),
+    ]
+    return turn(at=at, response_headers=headers, **changes)
+
+
+def burning(pace: float, now: datetime) -> None:
+    """Half of the window has passed; `pace` of what would just last was used in each part of it."""
+    resets = now + timedelta(hours=2.5)
+    keep(
+        [
+            limits(
+                now - timedelta(hours=2.5) + timedelta(minutes=15 * step), 0.05 * step * pace, resets, access_key="ada"
+            )
+            for step in range(10)
+        ]
+    )
+    roll_up_all()
+
+
+def test_a_window_that_will_not_last_says_when_it_is_used_up(admin: Client) -> None:
+    now = timezone.now()
+    burning(1.6, now)
+    (window,) = read_quota(EVERYTHING, now)
+    assert (window.name, window.account, window.used) == ("5h", ACCOUNT, 0.72)
+    assert window.pace == pytest.approx(1.6, rel=0.02)
+    assert window.forecast is not None
+    assert window.forecast.full_at is not None
+    assert now < window.forecast.full_at < window.resets_at
+    assert window.tone == "bad"
+    assert [burner.name for burner in window.burners] == ["ada"]
+    text = admin.get("/d/quota/").content.decode()
+    assert "will be used up at about" in text
+    assert "ada made 100% of it" in text
+
+
+def test_a_window_that_lasts_says_so() -> None:
+    now = timezone.now()
+    burning(0.6, now)
+    (window,) = read_quota(EVERYTHING, now)
+    assert window.forecast is not None
+    assert window.forecast.full_at is None
+    assert window.forecast.low <= window.forecast.at_reset <= window.forecast.high < 1
+    assert window.tone == "good"
+
+
+def test_another_teams_account_is_not_shown() -> None:
+    now = timezone.now()
+    burning(1.0, now)
+    assert read_quota(Sight(frozenset({"beta"})), now) == []
+    assert len(read_quota(Sight(frozenset({"alpha"})), now)) == 1
+
+
+def test_without_an_account_the_page_says_what_would_be_there(admin: Client) -> None:
+    assert "No account has said what is left" in admin.get("/d/quota/").content.decode()
+
+
+def test_the_forecast_takes_the_present_pace_and_gives_the_range() -> None:
+    begins = datetime(2026, 11, 26, 8, tzinfo=UTC)
+    at = begins + timedelta(hours=3)
+    samples = [Used(begins + timedelta(minutes=30), 0.3), Used(begins + timedelta(hours=2), 0.3), Used(at, 0.4)]
+    window = Window("5h", "a", timedelta(hours=5), 0.4, at, resets_at=begins + timedelta(hours=5), samples=samples)
+    found = foretell(window, at)
+    assert found is not None
+    assert found.at_reset == pytest.approx(0.6)
+    assert found.high == pytest.approx(0.4 + 2 * 0.4 / 3)
+    assert found.full_at is None
+
+
+def test_between_samples_the_last_one_holds() -> None:
+    begin = datetime(2026, 11, 26, 8, tzinfo=UTC)
+    times = [begin + timedelta(minutes=10 * step) for step in range(5)]
+    samples = [Used(begin + timedelta(minutes=9), 0.1), Used(begin + timedelta(minutes=25), 0.2)]
+    assert stepped(samples, times, times[3]) == [None, 10.0, 10.0, 20.0, None]
+
+
+def test_models_show_percentiles_errors_and_a_map_of_latency(admin: Client) -> None:
+    keep([turn(first_ms=900), turn(first_ms=1_000), turn(first_ms=4_000), turn(status=529)])
+    roll_up_all()
+    text = admin.get("/d/models/").content.decode()
+    for part in ("claude-opus-5-5", "529", "su-heat-", "Pace of streams"):
+        assert part in text, part
+    for query in ("?measure=duration", "?range=30d", "?range=7d&model=claude-opus-5-5", "?range=30d&team=nobody"):
+        assert admin.get(f"/d/models/{query}").status_code == 200
