@@ -23,6 +23,8 @@ FULL = 0.8
 LOOK_SECONDS = 0.02
 TRIM_SECONDS = 1.0
 TIDY_SECONDS = 10.0
+SETTLED_SECONDS = 3.0
+"""So long after the last request what it used is thought to be free."""
 SMALL = 256 * 1024
 """Bodies up to this size are not counted ahead."""
 COPIES = 2.5
@@ -49,14 +51,14 @@ class Memory:
         self._bounds = bounds
         self._looked = self._trimmed = 0.0
         self._reserved = 0
-        self._is_stirred = False
+        self._stirred = -TIDY_SECONDS
+        """When a request last came in."""
         self._room = 0
         self._name = ""
 
     def fits(self, size: int = 0) -> bool:
         """Whether a request with a body of that size may come in."""
-        self._is_stirred = True
-        self._look()
+        self._stirred = self._look()
         needed = int(size * COPIES) if size > SMALL else 0
         if self._room - self._reserved > needed:
             return True
@@ -72,11 +74,13 @@ class Memory:
         """What is short, in words; None: nothing is."""
         return None if self.fits() else f"more than {FULL:.0%} of the memory {self._name} allows is in use"
 
-    def _look(self) -> None:
+    def _look(self) -> float:
+        """Returns the time."""
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
             self._room, self._name = self._nearest()
+        return now
 
     def _nearest(self) -> tuple[int, str]:
         """Bytes left below the watermark of the nearest bound, and its name."""
@@ -90,9 +94,10 @@ class Memory:
 
     def tidy(self) -> None:
         """To be called now and then: give back what requests have left in the allocator, while no large one is under
-        way. It takes some milliseconds for each 100 MB, and large bodies leave half of theirs there for good."""
-        if self._is_stirred and not self._reserved and time.monotonic() - self._trimmed >= TIDY_SECONDS:
-            self._is_stirred = False
+        way. It takes some milliseconds for each 100 MB, and large bodies leave half of theirs there for good. The last
+        time is when nobody has come for a while, and connections have been closed."""
+        is_due = time.monotonic() - self._trimmed >= TIDY_SECONDS
+        if is_due and not self._reserved and self._trimmed < self._stirred + SETTLED_SECONDS:
             self._trim()
 
     def _trim(self) -> None:

@@ -78,8 +78,12 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self.cycle is not None and self.cycle.disconnected:
-            self.cycle.lost()
+        self._unset_keepalive_if_required()
+        self.pipeline.clear()
+        # The two hold each other: what is gone must not wait for the garbage collector.
+        cycle, self.cycle = self.cycle, None  # type: ignore[assignment]
+        if cycle is not None and cycle.disconnected:
+            cycle.lost()
 
     def data_received(self, data: bytes) -> None:
         if self.lingers_until:

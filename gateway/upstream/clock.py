@@ -42,9 +42,18 @@ class Clock:
             self._timer.cancel()
             self._timer = None
 
+    def end(self) -> None:
+        """Stop for good, and let go of who is asked: it holds this."""
+        self.stop()
+        self._look = never
+
     def _fire(self) -> None:
         self._timer = None
         now = self._loop.time()
         if self._look(now) and self._timer is None:
             until = self.deadline if self.deadline > now else now + self._tick
             self._timer = self._loop.call_at(min(until, now + self._tick), self._fire)
+
+
+def never(now: float) -> bool:
+    return False

@@ -191,7 +191,7 @@ class Connection(asyncio.Protocol):
             # A FIN acknowledges what had come; a reset need not.
             self._fail(self._loss(exc), closed=self._seen_eof or isinstance(exc, BrokenPipeError))
         self._state = State.CLOSED
-        self._clock.stop()
+        self._clock.end()
 
     def pause_writing(self) -> None:
         self._can_write = False

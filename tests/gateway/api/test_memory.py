@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -103,6 +104,30 @@ def test_what_requests_left_is_given_back_once_no_large_one_is_under_way(monkeyp
     memory.tidy()
     assert resident() < before - 40 * MIB
     assert len(kept) == 100
+
+
+def test_memory_is_tidied_while_requests_come_and_once_more_when_they_have_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, tidied = [100.0], []
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    memory = bounded(None, None)
+    monkeypatch.setattr(module.ctypes, "CDLL", lambda _: SimpleNamespace(malloc_trim=lambda _: tidied.append(clock[0])))
+
+    def at(second: float, *, comes: bool = False) -> None:
+        clock[0] = second
+        if comes:
+            memory.fits()
+        memory.tidy()
+
+    at(100)
+    assert tidied == [], "nobody has come yet"
+    for second in range(101, 116):
+        at(second, comes=second < 112)
+    assert tidied == [101, 111]
+    for second in range(116, 150):
+        at(second)
+    assert tidied == [101, 111, 121], "what the last ones used was not free yet at 111"
 
 
 def resident() -> int:
