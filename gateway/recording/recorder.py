@@ -24,15 +24,7 @@ from gateway.policy.redaction import Redactor
 from gateway.recording.counters import DROP_SLOTS, TELEMETRY_SLOTS, Counters, Slot
 from gateway.recording.delta import Delta
 from gateway.recording.failpoints import armed, hit
-from gateway.recording.records import (
-    Admission,
-    Attempt,
-    BodyPatch,
-    End,
-    ResponseHead,
-    RulesApplied,
-    Translated,
-)
+from gateway.recording.records import Admission, Attempt, BodyPatch, End, ResponseHead, RulesApplied, Translated
 from gateway.recording.rules_told import told
 from gateway.recording.spool import Spool, SpoolRefusal
 from gateway.recording.withheld import Withheld, withhold
