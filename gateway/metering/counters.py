@@ -219,23 +219,23 @@ class Counters:
                     made.pools[measure].learn(used)
         if self.shared:
             for pool in made.pools.values():
-                pool.share = self._first_share(pool, now)
+                pool.share = self._first_share(rule, pool, now)
             self.stir()
         self.all[rule.name, subject] = made
         return made
 
-    def _first_share(self, pool: Pool, now: float) -> Share:
-        """Before anything was granted: of a rate what would be; of a budget one request, on credit."""
-        rest = max(0.0, pool.capacity - pool.used)
-        if not (pool.leak or pool.unit):
-            return Share(rest=rest, until=now + FIRST_SECONDS)
+    def _first_share(self, rule: LimitRule | BudgetRule, pool: Pool, now: float) -> Share:
+        """Before anything was granted: by what is known what would be; of a rule that rather refuses one request, on
+        credit."""
+        if rule.when_unknown is WhenUnknown.REFUSE:
+            return Share(rest=max(0.0, pool.capacity - pool.used), until=now + FIRST_SECONDS)
         granted, rest = grant(pool.capacity, pool.used, 0.0, 0.0, pool.unit, self.processes)
         return Share(granted, rest, now + FIRST_SECONDS)
 
     def _look_at_shares(self, counter: Counter, now: float) -> None:
         for pool in counter.pools.values():
             if pool.share is None:
-                pool.share = self._first_share(pool, now)
+                pool.share = self._first_share(counter.rule, pool, now)
             elif pool.share.until <= now:
                 pool.share.lapse(pool.held)
                 self.stir()
@@ -252,6 +252,8 @@ class Counters:
         if isinstance(counter.rule, BudgetRule):
             if pool.is_used_up:
                 raise Exceeded(counter, measure, Why.SPENT, counter.window.end - now)
+            if self.shared and not self.reachable and not allows:
+                raise Exceeded(counter, measure, Why.UNKNOWN, 5.0)
             raise Exceeded(counter, measure, Why.BUSY, 2.0)
         raise Exceeded(counter, measure, Why.FULL, max(1.0, pool.wait()))
 

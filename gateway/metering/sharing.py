@@ -23,8 +23,10 @@ from gateway.policy.pools import Pool, Share
 KEYS = "turnlog:limits:"
 REDIS_SECONDS = 1.0
 EVERY_SECONDS = 0.25
-RENEW_SECONDS = 5.0
-"""How old a share may grow that nobody uses."""
+RENEW_SECONDS = 2.0
+"""How old a share may grow that is used, but not enough to need another."""
+IDLE_SECONDS = 60.0
+"""After this long without a request a counter is left to itself."""
 LEASE_SECONDS = 20.0
 """How long a process goes by its share. In Redis it is kept for longer, so that it is never given twice."""
 KEPT_SECONDS = 30.0
@@ -35,9 +37,9 @@ GRANT = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local capacity, leak, unit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local process, total, held = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local process, total, kept = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local known, floor, epoch = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
-local kept, expire = tonumber(ARGV[10]), tonumber(ARGV[11])
+local lease, expire = tonumber(ARGV[10]), tonumber(ARGV[11])
 local used, at, told, life, others, processes = nil, now, 0, '', 0, 1
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
@@ -61,13 +63,13 @@ else
     else used = math.max(used, floor) + math.max(0, total - told) end
 end
 local free = capacity - used - others
-local spare = math.max(0, free - held) / (2 * processes)
+local spare = math.max(0, free - kept) / (2 * processes)
 if unit > 0 then spare = math.floor(spare / unit) * unit end
-local granted = math.min(held, math.max(0, free)) + spare
+local granted = math.min(kept, math.max(0, free)) + spare
 local number = '%.17g'
 redis.call('HSET', KEYS[1], 'used', string.format(number, used), 'at', string.format('%.6f', now), 'life', life,
            't:' .. process, string.format(number, total),
-           'g:' .. process, string.format(number, granted) .. ' ' .. string.format('%.6f', now + kept))
+           'g:' .. process, string.format(number, granted) .. ' ' .. string.format('%.6f', now + lease))
 redis.call('EXPIRE', KEYS[1], expire)
 return {string.format(number, used), string.format(number, granted), string.format(number, free - granted), life,
         tostring(processes)}
@@ -124,7 +126,7 @@ class Sharing:
     async def exchange(self, client: Any) -> None:
         """Tell and ask for every counter that has news, or whose share has grown old."""
         counters, now = self._counters, self._counters.now()
-        due = [entry for entry in self._pools() if self._is_due(entry[2], now)]
+        due = [entry for entry in self._pools() if self._is_due(entry[0], entry[2], now)]
         if not due:
             if not counters.all:
                 await client.ping()
@@ -164,7 +166,7 @@ class Sharing:
         rule, subject, start = counter.name
         key = f"{KEYS}{rule}:{measure.name}:{start:.0f}:{subject}"
         return [
-            key, pool.capacity, pool.leak, pool.unit, self._process, repr(pool.share.total), repr(pool.held),
+            key, pool.capacity, pool.leak, pool.unit, self._process, repr(pool.share.total), repr(pool.commit()),
             repr(pool.used), repr(floor), pool.share.epoch, KEPT_SECONDS, max(60, int(expire)),
         ]  # fmt: skip
 
@@ -175,9 +177,12 @@ class Sharing:
                     pool.share = Share(rest=max(0.0, pool.capacity - pool.used))
                 yield counter, measure, pool
 
-    def _is_due(self, pool: Pool, now: float) -> bool:
+    def _is_due(self, counter: Counter, pool: Pool, now: float) -> bool:
+        is_used = bool(pool.held) or now - counter.seen < IDLE_SECONDS
         share = pool.share
         assert share is not None
         room = share.granted - share.untold - pool.held
         low = room < max(pool.unit, share.granted / 2)
-        return bool(share.untold) or low or now - self._renewed.get(id(pool), 0.0) > RENEW_SECONDS
+        if share.untold or (low and is_used):
+            return True
+        return is_used and now - self._renewed.get(id(pool), 0.0) > RENEW_SECONDS

@@ -22,6 +22,8 @@ class Share:
     total: float = 0.0
     """All this process ever used; `told`: as far as the others know. A total told twice is counted once."""
     told: float = 0.0
+    asked: bool = False
+    """The next one was asked for, and nothing was heard yet: what could be given up was given up then."""
     epoch: str = ""
     """Which life of the common counter it was told to."""
 
@@ -92,10 +94,22 @@ class Pool:
         """Somebody who keeps books has at least this."""
         self.used = max(self.used, used)
 
+    def commit(self) -> float:
+        """What this process keeps of its share while the next one is asked for: what it holds, and half of the room
+        beside. The rest it gives up now, because somebody else may have it before the answer is here."""
+        assert self.share is not None
+        room = max(0.0, self.share.granted - self.share.untold - self.held)
+        if not self.share.asked:
+            self.share.asked = True
+            room = room / 2 // self.unit * self.unit if self.unit else room / 2
+        self.share.granted = min(self.share.granted, self.share.untold + self.held + room)
+        return self.held + room
+
     def told(self, total: float, used: float, share: Share) -> None:
         """The answer to a telling of `total`: what all have used, and the share that was granted."""
         assert self.share is not None
         self.share.told = total
+        self.share.asked = False
         self.used = used + self.share.untold
         self.share.granted, self.share.rest, self.share.until = share.granted, share.rest, share.until
         self.share.epoch = share.epoch
@@ -105,12 +119,12 @@ def _fits(left: float, unit: float) -> bool:
     return left >= unit if unit else left > 0.0
 
 
-def grant(capacity: float, used: float, others: float, held: float, unit: float, processes: int) -> tuple[float, float]:
-    """What a process that holds `held` may have, and what is then left to nobody: half of its part of what is free, so
-    that there is always something for whoever comes next. The script in Redis computes the same."""
+def grant(capacity: float, used: float, others: float, kept: float, unit: float, processes: int) -> tuple[float, float]:
+    """What a process that has kept `kept` may have, and what is then left to nobody: half of its part of what is free
+    comes to it, so that there is always something for whoever comes next. The script in Redis computes the same."""
     free = capacity - used - others
-    spare = max(0.0, free - held) / (2 * processes)
+    spare = max(0.0, free - kept) / (2 * processes)
     if unit:
         spare = spare // unit * unit
-    granted = min(held, max(0.0, free)) + spare
+    granted = min(kept, max(0.0, free)) + spare
     return granted, free - granted

@@ -26,6 +26,8 @@ class SharedPools(RuleBasedStateMachine):
         self.spent = 0.0
         self.used = 0.0
         self.told = [0.0] * PROCESSES
+        self.answers: dict[int, tuple[float, float, float, float]] = {}
+        """On their way back to a process."""
         self.granted = [0.0] * PROCESSES
 
     @rule(process=st.integers(0, PROCESSES - 1), amount=st.integers(1, LARGEST))
@@ -46,17 +48,31 @@ class SharedPools(RuleBasedStateMachine):
         self.spent += held * share
 
     @rule(process=st.integers(0, PROCESSES - 1))
-    def tell(self, process: int) -> None:
+    def begin_telling(self, process: int) -> None:
         pool = self.pools[process]
         assert pool.share is not None
-        total = pool.share.total
+        if process not in self.answers:
+            total, kept = pool.share.total, pool.commit()
+            self.answers[process] = (total, self.used_by(process, total), *self.grant_to(process, kept))
+
+    @precondition(lambda self: self.answers)
+    @rule(data=st.data())
+    def end_telling(self, data: st.DataObject) -> None:
+        process = data.draw(st.sampled_from(sorted(self.answers)))
+        total, used, granted, rest = self.answers.pop(process)
+        self.pools[process].told(total, used, Share(granted, rest))
+
+    def used_by(self, process: int, total: float) -> float:
         self.used += total - self.told[process]
         self.told[process] = total
+        return self.used
+
+    def grant_to(self, process: int, kept: float) -> tuple[float, float]:
         others = sum(self.granted) - self.granted[process]
         known = [granted for granted in self.granted if granted]
-        granted, rest = grant(self.capacity, self.used, others, pool.held, self.unit, max(1, len(known)))
+        granted, rest = grant(self.capacity, self.used, others, kept, self.unit, max(1, len(known)))
         self.granted[process] = granted
-        pool.told(total, self.used, Share(granted, rest))
+        return granted, rest
 
     @invariant()
     def nobody_overspends(self) -> None:
