@@ -26,6 +26,8 @@ MOST_MODELS = 1000
 IDLE_SECONDS = 600.0
 FIRST_SECONDS = 1.0
 """How long what was not granted by anybody holds."""
+STALL_SECONDS = 0.25
+"""After this long without an answer it is not waited for."""
 FOREVER = Window(0.0, math.inf)
 
 Name = tuple[str, str, float]
@@ -158,7 +160,9 @@ class Counters:
         self.shared = False
         """With other processes."""
         self.reachable = False
-        """What is shared can be reached."""
+        """What is shared can be reached, as far as is known."""
+        self.asked_at: float | None = None
+        """Since when an answer is awaited."""
         self.processes = 1
         self.seeded: frozenset[str] = frozenset()
         """Budgets whose past is known."""
@@ -219,15 +223,14 @@ class Counters:
                     made.pools[measure].learn(used)
         if self.shared:
             for pool in made.pools.values():
-                pool.share = self._first_share(rule, pool, now)
+                pool.share = self._first_share(pool, now)
             self.stir()
         self.all[rule.name, subject] = made
         return made
 
-    def _first_share(self, rule: LimitRule | BudgetRule, pool: Pool, now: float) -> Share:
-        """Before anything was granted: by what is known what would be; of a rule that rather refuses one request, on
-        credit."""
-        if rule.when_unknown is WhenUnknown.REFUSE:
+    def _first_share(self, pool: Pool, now: float) -> Share:
+        """Before anything was granted: of a rate what would be; of a budget one request, on credit."""
+        if not (pool.leak or pool.unit):
             return Share(rest=max(0.0, pool.capacity - pool.used), until=now + FIRST_SECONDS)
         granted, rest = grant(pool.capacity, pool.used, 0.0, 0.0, pool.unit, self.processes)
         return Share(granted, rest, now + FIRST_SECONDS)
@@ -235,7 +238,7 @@ class Counters:
     def _look_at_shares(self, counter: Counter, now: float) -> None:
         for pool in counter.pools.values():
             if pool.share is None:
-                pool.share = self._first_share(counter.rule, pool, now)
+                pool.share = self._first_share(pool, now)
             elif pool.share.until <= now:
                 pool.share.lapse(pool.held)
                 self.stir()
@@ -246,21 +249,24 @@ class Counters:
         allows = counter.rule.when_unknown is WhenUnknown.ALLOW
         if not allows and not self._is_known(counter, pool, now):
             raise Exceeded(counter, measure, Why.UNKNOWN, 5.0)
-        if pool.fits(now, alone=self.shared and allows and not self.reachable):
+        if pool.fits(now, alone=self.shared and allows and not self._is_reachable(now)):
             return
         self.stir()
         if isinstance(counter.rule, BudgetRule):
             if pool.is_used_up:
                 raise Exceeded(counter, measure, Why.SPENT, counter.window.end - now)
-            if self.shared and not self.reachable and not allows:
+            if self.shared and not allows and not self._is_reachable(now):
                 raise Exceeded(counter, measure, Why.UNKNOWN, 5.0)
             raise Exceeded(counter, measure, Why.BUSY, 2.0)
         raise Exceeded(counter, measure, Why.FULL, max(1.0, pool.wait()))
 
+    def _is_reachable(self, now: float) -> bool:
+        return self.reachable and (self.asked_at is None or now - self.asked_at < STALL_SECONDS)
+
     def _is_known(self, counter: Counter, pool: Pool, now: float) -> bool:
         if not counter.known:
             return False
-        return pool.share is None or self.reachable or now < pool.share.until
+        return pool.share is None or self._is_reachable(now) or now < pool.share.until
 
     def note(self, counter: Counter) -> None:
         """It has changed: see whether somebody is to be warned."""

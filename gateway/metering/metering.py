@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ class Metering:
         self._configuration = configuration
         self._redis_url = redis_url
         self._sharing: asyncio.Task[None] | None = None
+        self._stirred = asyncio.Event()
+        counters.shared = counters.reachable = bool(redis_url)
+        counters.stir = self._stirred.set
         self.books = Books(counters)
 
     async def run(self) -> None:
@@ -33,7 +37,10 @@ class Metering:
         try:
             while True:
                 await self._round()
-                await asyncio.sleep(EVERY_SECONDS)
+                # The first counter of all is asked for at once; afterwards the sharing is stirred instead.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stirred.wait(), EVERY_SECONDS)
+                self._stirred.clear()
         finally:
             if self._sharing is not None:
                 self._sharing.cancel()
@@ -43,14 +50,14 @@ class Metering:
         if snapshot is None or snapshot.rulebook is None:
             return
         if self._redis_url and self._sharing is None:
-            self._sharing = asyncio.create_task(self._share())
+            sharing = sharing_of(self._counters, self._redis_url)
+            self._sharing = asyncio.create_task(self._share(sharing))
         try:
             await self.books.keep(snapshot.rulebook)
         except Exception:  # whatever is wrong with one round, the next one is made
             log.exception("budgets could not be kept")
 
-    async def _share(self) -> None:
-        sharing = sharing_of(self._counters, self._redis_url)
+    async def _share(self, sharing: Sharing) -> None:
         while True:
             try:
                 await sharing.run()

@@ -23,6 +23,8 @@ from gateway.policy.pools import Pool, Share
 KEYS = "turnlog:limits:"
 REDIS_SECONDS = 1.0
 EVERY_SECONDS = 0.25
+PAUSE_SECONDS = 0.002
+"""Between two askings, however often it is stirred."""
 RENEW_SECONDS = 2.0
 """How old a share may grow that is used, but not enough to need another."""
 IDLE_SECONDS = 60.0
@@ -89,7 +91,6 @@ class Sharing:
         self._renewed: dict[int, float] = {}
         self._sha: str | None = None
         self.problem: str | None = None
-        counters.shared = True
         counters.stir = self._stirred.set
         self._stirred.set()
 
@@ -101,12 +102,14 @@ class Sharing:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stirred.wait(), EVERY_SECONDS)
                 self._stirred.clear()
+                self._counters.asked_at = self._counters.now()
                 try:
                     await self.exchange(client)
                     self._note(None)
                 except (RedisError, OSError, TimeoutError) as error:
                     self._note(repr(error))
-                    await asyncio.sleep(EVERY_SECONDS)
+                self._counters.asked_at = None
+                await asyncio.sleep(EVERY_SECONDS if self.problem is not None else PAUSE_SECONDS)
         finally:
             with contextlib.suppress(RedisError, OSError):
                 await client.aclose()
