@@ -219,12 +219,19 @@ def flat(agents: Sequence[RailAgent]) -> Iterator[RailAgent]:
             yield from flat(turn.started)
 
 
+def agent_of(agents: Sequence[RailAgent], agent_id: str) -> RailAgent | None:
+    """The agent of that id, else the first; None when nothing in the session asked a model."""
+    return next((found for found in flat(agents) if found.id == agent_id), agents[0] if agents else None)
+
+
 def read_turns(
     window: Window, agents: Sequence[RailAgent], agent_id: str, start: UUID | None, media: Any
 ) -> tuple[list[ReadTurn], UUID | None]:
     """Some turns of one agent from `start` on, and where the next ones begin. `media(call, found)` is the address of a
     picture."""
-    agent = next((found for found in flat(agents) if found.id == agent_id), None) or agents[0]
+    agent = agent_of(agents, agent_id)
+    if agent is None:
+        return [], None
     at = next((number for number, turn in enumerate(agent.turns) if turn.id == start), 0)
     shown = agent.turns[at : at + TURNS_SHOWN]
     renderer, allowance = Renderer(), Allowance(SHOWN_ON_ONE_PAGE)

@@ -27,6 +27,7 @@ TAGS: Final = {
 }  # fmt: skip
 ATTRIBUTES: Final = {"a": {"href", "title"}, "span": {"class"}, "code": {"class"}, "ol": {"start"}}
 SCHEMES: Final = {"http", "https", "mailto"}
+WHOLE: Final = ("https://", "http://", "mailto:")
 ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 """What a terminal takes for commands: colours, titles, links."""
 
@@ -40,9 +41,15 @@ def markdown(text: str) -> SafeString:
         tags=TAGS,
         attributes=ATTRIBUTES,
         url_schemes=SCHEMES,
+        attribute_filter=only_whole_addresses,
         link_rel="noopener noreferrer nofollow",
     )
     return mark_safe(cleaned)  # noqa: S308 cleaned on the line above
+
+
+def only_whole_addresses(tag: str, attribute: str, value: str) -> str | None:
+    """A relative link would lead to a page of ours that its writer chose."""
+    return value if attribute != "href" or value.startswith(WHOLE) else None
 
 
 def code(text: str, language: str = "") -> SafeString:

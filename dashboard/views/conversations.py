@@ -102,8 +102,8 @@ def place_of(agents: list[RailAgent], call_id: UUID) -> tuple[str, UUID] | None:
 
 
 def newest_start(agents: list[RailAgent], agent_id: str) -> UUID | None:
-    agent = next((found for found in reading.flat(agents) if found.id == agent_id), agents[0])
-    return agent.turns[-reading.TURNS_SHOWN :][0].id if agent.turns else None
+    agent = reading.agent_of(agents, agent_id)
+    return agent.turns[-reading.TURNS_SHOWN :][0].id if agent and agent.turns else None
 
 
 def figures(window: Window, agents: list[RailAgent]) -> dict[str, Any]:

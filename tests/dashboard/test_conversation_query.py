@@ -10,6 +10,7 @@ import pytest
 from dashboard.queries import conversation
 from dashboard.queries.conversation import flat, load_window, read_difference, read_rail, read_turns
 from gateway.history.visibility import EVERYTHING, Sight
+from tests.dashboard.people import ROLES, client_of
 from tests.exchanges import Sample, event_stream, keep
 
 pytestmark = pytest.mark.django_db
@@ -140,3 +141,26 @@ def test_a_long_session_is_read_a_window_at_a_time(monkeypatch: pytest.MonkeyPat
 def test_another_teams_session_is_not_there() -> None:
     session()
     assert load_window(Sight(frozenset({"other"})), SESSION) is None
+
+
+def test_a_session_in_which_no_model_was_asked_is_a_page_too() -> None:
+    headers = [("x-claude-code-session-id", SESSION)]
+    keep([Sample({"messages": []}, path="/v1/messages/count_tokens", request_headers=headers)])
+    response = client_of("superuser").get(f"/d/c/{SESSION}")
+    assert response.status_code == 200
+    assert "Nothing in this session asked a model" in response.content.decode()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_opens_a_conversation(role: str) -> None:
+    keep([turn(0, [{"role": "user", "content": "secret words"}], answer(text("Yes.")))])
+    client = client_of(role)
+    expected = {"anonymous": 302, "disabled": 302, "stranger": 403, "ops": 403, "admin": 200, "superuser": 200}
+    for query in ("", "?copy=markdown", "?copy=json", "?newest=1"):
+        response = client.get(f"/d/c/{SESSION}{query}")
+        assert response.status_code == expected.get(role, 404), query
+        assert (b"secret words" in response.content) == (response.status_code == 200 and query != "?copy=json")
+    assert client.get("/d/c/").status_code == {"anonymous": 302, "disabled": 302, "stranger": 403, "ops": 403}.get(
+        role, 200
+    )
+    assert (b"secret words" in client.get("/d/c/").content) == (role in ("admin", "superuser"))

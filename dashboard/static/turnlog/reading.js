@@ -18,5 +18,8 @@ window.addEventListener("hashchange", reveal);
 reveal();
 
 document.addEventListener("click", (event) => {
-  for (const open of document.querySelectorAll(".rd-menu[open]")) if (!open.contains(event.target)) open.open = false;
+  // Closed by a click outside, and by the choice that was made.
+  for (const open of document.querySelectorAll(".rd-menu[open]")) {
+    if (!open.querySelector("summary").contains(event.target)) open.open = false;
+  }
 });
