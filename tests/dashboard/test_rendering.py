@@ -51,7 +51,7 @@ def called(name: str, **given: Any) -> dict[str, Any]:
 
 
 LOOKS = {
-    "a command": ("Bash", {"command": "ls -l | wc", "description": "Counts"}, ["Counts", "b-icon-terminal", "wc</pre>"]),
+    "a command": ("Bash", {"command": "ls -l | wc", "description": "Counts"}, ["Counts", "terminal", "wc</pre>"]),
     "a file read": ("Read", {"file_path": "/a/b.py", "offset": 10, "limit": 5}, ["/a/b.py", "from line 10, 5 lines"]),
     "an edit as lines": (
         "Edit",
