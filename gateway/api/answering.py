@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
     from gateway.api.streaming import ExchangeStream
 
+CONTENT_TYPE = b"content-type"
 KINDS = {
     "api_error": ErrorKind.API_ERROR,
     "timeout_error": ErrorKind.TIMEOUT,
@@ -122,6 +123,11 @@ def observe_own(exchange: Exchange, reply: Reply) -> None:
 
 
 def is_plain_event_stream(headers: list[HeaderPair]) -> bool:
-    kinds: dict[bytes, bytes] = {name.lower(): value for name, value in headers}
-    plain = kinds.get(b"content-encoding", b"identity").strip().lower() == b"identity"
-    return plain and kinds.get(b"content-type", b"").lower().startswith(b"text/event-stream")
+    """Server-sent events without a content coding."""
+    kind, coding = b"", b"identity"
+    for name, value in headers:
+        if len(name) == len(CONTENT_TYPE) and name.lower() == CONTENT_TYPE:
+            kind = value
+        elif len(name) == len(CODING) and name.lower() == CODING:
+            coding = value
+    return kind.lower().startswith(b"text/event-stream") and coding.strip().lower() == b"identity"

@@ -28,7 +28,7 @@ from gateway.policy.waiting import WhenFull
 from gateway.recording.records import Attempt
 from gateway.upstream.client import httpx
 from gateway.upstream.failures import UpstreamFailure
-from gateway.upstream.fleet import CredentialLimited, CredentialRejected, Lease, NoPlace
+from gateway.upstream.fleet import CredentialLimited, CredentialRejected, Lease, NoPlace, Room
 
 if TYPE_CHECKING:
     from gateway.api.facts import Bodies, Facts
@@ -143,7 +143,9 @@ class _Tries:
         """Ask the breaker, wait for a place, take a credential. Raises Refusal when one of them says no."""
         lease = self._ask_breaker()
         try:
-            await self._take_place(lease)
+            room = self.fleet.room(self.provider)
+            if room is not None:
+                await self._take_place(lease, room)
             self._take_credential(lease)
         except BaseException:
             lease.release()
@@ -168,10 +170,7 @@ class _Tries:
         fleet.figures.began(key)
         return Lease(fleet, provider, key, breaker, passed)
 
-    async def _take_place(self, lease: Lease) -> None:
-        room = self.fleet.room(self.provider)
-        if room is None:
-            return
+    async def _take_place(self, lease: Lease, room: Room) -> None:
         rules = room.places.rules
         caller = self.attempts.facts.caller
         is_long = len(self.bodies.sent) >= rules.long_bytes

@@ -252,7 +252,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     def _check_host(self, version: str) -> None:
-        hosts = sum(name == b"host" for name, _ in self.headers)
+        hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (hosts == 0 and version != "1.0"):
             self._stop(400, "The request needs exactly one Host header.")
 

@@ -61,6 +61,7 @@ class GatewayRequest(HttpRequest):
         self.path: str = scope["path"]
         self.path_info = self.path
         self.pairs: list[HeaderPair] = scope["headers"]
+        self._first_values: dict[bytes, bytes] | None = None
         self.META = {}
         self.COOKIES = {}
         self.label = ""
@@ -127,10 +128,10 @@ class GatewayRequest(HttpRequest):
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header; `name` in lower case."""
-        for key, value in self.pairs:
-            if key == name:
-                return value
-        return None
+        if self._first_values is None:
+            # Of a name given twice the last one set stands, which is the first one sent.
+            self._first_values = dict(reversed(self.pairs))
+        return self._first_values.get(name)
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body; raises BodyTooLarge and NoMemory, before anything is read when the client announced its

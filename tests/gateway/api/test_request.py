@@ -36,3 +36,10 @@ def test_a_request_that_is_over_goes_without_the_garbage_collector(tmp_path: Pat
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_of_a_header_sent_twice_the_first_one_counts() -> None:
+    runtime: Any = SimpleNamespace()
+    pairs = [(b"x-a", b"1"), (b"x-b", b"2"), (b"x-a", b"3")]
+    request = GatewayRequest(SCOPE | {"headers": pairs}, cast(Receive, nothing), runtime)
+    assert [request.header(name) for name in (b"x-a", b"x-b", b"x-c")] == [b"1", b"2", None]
