@@ -65,8 +65,14 @@ def read_messages(row: RequestLog, query: Mapping[str, str], media_address: Medi
     spoken = answered_in(response) if response else ""
     transcript = read_transcript(row.dialect, body, message_of(response), window, spoken)
     if transcript is None or not (transcript.total or transcript.answer):
-        return about | {"no_transcript": "Nothing here reads as a conversation."}
+        return about | {"no_transcript": nothing_to_read(row, body)}
     return about | shown(transcript, media_address) | window_links(transcript)
+
+
+def nothing_to_read(row: RequestLog, body: bytes) -> str:
+    if not body and row.capture_policy:
+        return f"What was said was not kept, by the capture policy {row.capture_policy}."
+    return "Nothing here reads as a conversation."
 
 
 def shown(transcript: Transcript, media_address: MediaAddress) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
 from dashboard.access import Viewer, guarded, refuse
@@ -63,9 +63,17 @@ def read_tab(request: HttpRequest, viewer: Viewer, row: RequestLog, tab: str) ->
         "limits": lambda: reading.read_limits(row),
         "cost": lambda: reading.read_cost(row),
         "related": lambda: reading.read_related(row, viewer.rows),
-        "grade": dict,
+        "grade": lambda: {"grade_part": grade_part(row)},
     }
     return readers[tab]()
+
+
+def grade_part(row: RequestLog) -> str:
+    """Where the grade of a request's prompt is had; empty where nothing is graded."""
+    try:
+        return reverse("d:request_grade", args=[row.id])
+    except NoReverseMatch:
+        return ""
 
 
 @require_safe
