@@ -34,6 +34,9 @@ from gateway.history.visibility import Sight
 from gateway.models import RequestLog
 
 WINDOW: Final = 240
+SMALLEST_WINDOW: Final = 40
+MESSAGES_READ: Final = 150_000
+"""Of all prompts of a window together: each call's prompt has all messages before it."""
 TURNS_SHOWN: Final = 10
 MESSAGES_OF_A_FIRST_TURN: Final = 6
 DIFFERENCES_SHOWN: Final = 60
@@ -114,7 +117,7 @@ def load_window(sight: Sight, session_id: str, around: UUID | None = None, newes
     total = rows.order_by().values("pk")[:100_000].count()
     if total == 0:
         return None
-    chosen = choose(rows, total, around, newest)
+    chosen = choose(rows, window_size(rows), around, newest)
     first, last = chosen[0].id, chosen[-1].id
     calls, reader = load_calls(chosen)
     loaded = Loaded(session_id, gather(calls, reader.read), reader)
@@ -125,15 +128,26 @@ def load_window(sight: Sight, session_id: str, around: UUID | None = None, newes
     return Window(loaded, total, earlier, later)
 
 
-def choose(rows: QuerySet[RequestLog], total: int, around: UUID | None, newest: bool) -> list[RequestLog]:
+def window_size(rows: QuerySet[RequestLog]) -> int:
+    """How many calls are read at once: fewer where their prompts are long."""
+    messages = rows.order_by("-id").values_list("message_count", flat=True).first() or 1
+    return max(min(WINDOW, SMALLEST_WINDOW), min(WINDOW, MESSAGES_READ // messages))
+
+
+def choose(rows: QuerySet[RequestLog], size: int, around: UUID | None, newest: bool) -> list[RequestLog]:
     """In the order of time; never empty when the session has a row."""
-    if total <= WINDOW or (around is None and not newest):
-        return list(rows.order_by("id")[:WINDOW])
+    if around is None and newest:
+        return list(rows.order_by("-id")[:size])[::-1]
     if around is None:
-        return list(rows.order_by("-id")[:WINDOW])[::-1]
-    before = list(rows.filter(id__lte=around).order_by("-id")[: WINDOW // 2])[::-1]
-    after = list(rows.filter(id__gt=around).order_by("id")[: WINDOW - len(before)])
-    return [*before, *after] or list(rows.order_by("id")[:WINDOW])
+        return list(rows.order_by("id")[:size])
+    before = list(rows.filter(id__lte=around).order_by("-id")[: size // 2])[::-1]
+    after = list(rows.filter(id__gt=around).order_by("id")[: size - len(before)])
+    if len(before) + len(after) < size and before:
+        before = [
+            *list(rows.filter(id__lt=before[0].id).order_by("-id")[: size - len(before) - len(after)])[::-1],
+            *before,
+        ]
+    return [*before, *after] or list(rows.order_by("id")[:size])
 
 
 def read_rail(loaded: Loaded) -> list[RailAgent]:
