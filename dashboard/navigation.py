@@ -57,6 +57,10 @@ GROUPS = (
         ),
     ),
     (
+        "Kept answers",
+        (("Cache rules", "cached", "gateway.cacherule"), ("Clearings", "delete_sweep", "gateway.cacheclearing")),
+    ),
+    (
         "Resilience",
         (
             ("Processes, live", "monitor_heart", "gateway.fleetstate"),

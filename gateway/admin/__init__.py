@@ -1,6 +1,7 @@
 from gateway.admin import (
     access,
     breakers,
+    caching,
     capabilities,
     capture,
     configuration,
@@ -19,6 +20,7 @@ from gateway.admin import (
 __all__ = [
     "access",
     "breakers",
+    "caching",
     "capabilities",
     "capture",
     "configuration",

@@ -44,6 +44,7 @@ class GatewaySettingsAdmin(VersionedAdmin):
                 "fields": (("default_input_price", "default_output_price"),),
             },
         ),
+        ("Kept answers", {"fields": ("cache_max_bytes",)}),
         (
             "Remote configuration",
             {

@@ -12,6 +12,7 @@ from ninja.operation import Operation
 
 from gateway.api import (
     budget_usage,
+    cache_clearing,
     chat_completions,
     embeddings,
     greeting,
@@ -37,6 +38,7 @@ class GatewayAPI(NinjaAPI):
 View = Callable[..., Awaitable[HttpResponseBase]]
 SURFACES: tuple[Any, ...] = (
     messages, chat_completions, responses, embeddings, models_list, telemetry, probes, greeting, budget_usage,
+    cache_clearing,
 )  # fmt: skip
 
 

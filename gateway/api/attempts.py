@@ -290,8 +290,10 @@ class _Tries:
         limited = request.limited
         if limited is not None:
             spoken = self.target.speaks or request.dialect
-            stream.watch = limited.answered(answer.status_code, answer.headers.raw, spoken, self.provider.name)
+            stream.watches = limited.answered(answer.status_code, answer.headers.raw, spoken, self.provider.name)
         reply = await accept(request, self.attempts.facts, stream, self.sent, answer)
+        if request.filling is not None:
+            request.filling.begin(reply, stream)
         return reply if limited is None else limited.tell(request.dialect, reply)
 
     def _record(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.api.answer_cache import look_up
 from gateway.api.errands import errand_of, errand_target, errand_treatment
 from gateway.api.facts import NO_ENVELOPE, Facts
 from gateway.api.keeping import continue_conversation
@@ -74,11 +75,23 @@ async def decide(request: GatewayRequest, facts: Facts) -> None:
         facts.handling, facts.own = own
         return
     facts.plan = treat(snapshot, facts, facts.plan)
-    if snapshot.rulebook is not None:
-        limit(request, facts, snapshot.rulebook)
+    if await is_answered_before(request, facts, snapshot):
+        return
     await prepare(request, facts)
     if facts.is_debugged:
         tell(request, facts)
+
+
+async def is_answered_before(request: GatewayRequest, facts: Facts, snapshot: Snapshot) -> bool:
+    """Whether a kept answer will do; if not, what is limited of the request is held. Raises Refusal."""
+    if snapshot.caching is not None:
+        found = await look_up(request, facts, snapshot.caching)
+        if found is not None:
+            facts.handling, facts.own = found
+            return True
+    if snapshot.rulebook is not None:
+        limit(request, facts, snapshot.rulebook)
+    return False
 
 
 async def prepare(request: GatewayRequest, facts: Facts) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.policy.access import API_KEY, AUTHORIZATION, TURNLOG_KEY, Replace, Treatment
+from gateway.policy.caching import CACHE
 from gateway.policy.signing import SIGNATURE
 
 HeaderPair = tuple[bytes, bytes]
@@ -19,7 +20,7 @@ HOP_BY_HOP = frozenset(
         b"trailer", b"transfer-encoding", b"upgrade",
     }
 )  # fmt: skip
-NOT_FORWARDED = HOP_BY_HOP | {b"expect", TURNLOG_KEY, SIGNATURE}
+NOT_FORWARDED = HOP_BY_HOP | {b"expect", TURNLOG_KEY, SIGNATURE, CACHE}
 CREDENTIALS = frozenset({AUTHORIZATION, API_KEY})
 FRAMING = frozenset({b"content-length", b"host"})
 

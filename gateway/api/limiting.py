@@ -46,11 +46,11 @@ class Limited:
 
     def answered(
         self, status: int, headers: Sequence[HeaderPair], dialect: Dialect, provider: str
-    ) -> UsageWatch | None:
-        """What is to see the provider's answer; None: nothing has to."""
+    ) -> tuple[UsageWatch, ...]:
+        """What is to see the provider's answer."""
         if self._watched is None:
-            return None
-        return self._watched.answered(status, headers, dialect, provider)
+            return ()
+        return (self._watched.answered(status, headers, dialect, provider),)
 
     def tell(self, dialect: Dialect, reply: Reply) -> Reply:
         """The answer with the standing of the budgets, in the place of what the provider says of its own limits."""

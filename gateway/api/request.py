@@ -16,6 +16,7 @@ from gateway.api.memory import SMALL, Reservation
 from gateway.dialects.names import Dialect
 
 if TYPE_CHECKING:
+    from gateway.api.answer_cache import Filling
     from gateway.api.facts import Facts
     from gateway.api.limiting import Limited
     from gateway.api.runtime import Runtime
@@ -72,6 +73,8 @@ class GatewayRequest(HttpRequest):
         self.dialect: Dialect = Dialect.ANTHROPIC
         self.facts: Facts | None = None
         self.stream: ExchangeStream | None = None
+        self.filling: Filling | None = None
+        """Keeps its answer, to be given again."""
         self.limited: Limited | None = None
         """What it holds of limits and budgets."""
         self.reservation: Reservation | None = None
@@ -263,3 +266,6 @@ class GatewayRequest(HttpRequest):
         limited, self.limited = self.limited, None
         if limited is not None:
             limited.close(stream.outcome if stream is not None else None)
+        filling, self.filling = self.filling, None
+        if filling is not None:
+            filling.close(stream.outcome if stream is not None else None)

@@ -22,6 +22,7 @@ from gateway.metering.metering import Metering
 from gateway.policy.redaction import Redactor
 from gateway.policy.signing import UsedSignatures
 from gateway.policy.snapshot import ProviderEntry, Snapshot
+from gateway.recording.answer_store import AnswerStore, KeptAnswer
 from gateway.recording.kept_responses import KeptResponses
 from gateway.recording.recorder import Recorder
 from gateway.upstream.addresses import reach_of
@@ -70,6 +71,9 @@ class Runtime:
         self.discovery = ModelDiscovery(self.configuration, self.upstream, environment.model_refresh)
         self.kept_responses = KeptResponses(environment.data_dir / "responses", pepper("responses"), find_elsewhere)
         self.fleet = Fleet()
+        self.answers = AnswerStore(environment.redis_url)
+        self.joining: dict[bytes, asyncio.Future[KeptAnswer | None]] = {}
+        """Answers under way that others wait for, by digest."""
         self.counters = Counters()
         self.metering = Metering(self.counters, self.configuration, environment.redis_url)
         self.news = FleetNews(self.fleet, environment.redis_url)

@@ -20,6 +20,7 @@ from gateway.upstream.fleet import Lease
 from gateway.upstream.stream import WireStream
 
 if TYPE_CHECKING:
+    from gateway.api.answer_cache import Filling
     from gateway.api.request import GatewayRequest
     from gateway.metering.usage import UsageWatch
 
@@ -33,7 +34,7 @@ class ExchangeStream:
 
     __slots__ = (
         "_chunks", "_closed", "_events", "_response", "_tail", "_way_out", "broken", "exchange", "lease", "on_close",
-        "outcome", "problem", "request", "sending_since", "watch",
+        "outcome", "problem", "request", "sending_since", "watches",
     )  # fmt: skip
 
     def __init__(self, request: GatewayRequest, exchange: Exchange) -> None:
@@ -52,7 +53,7 @@ class ExchangeStream:
         self.problem: str | None = None
         self.on_close: Callable[[], None] | None = None
         self._closed = False
-        self.watch: UsageWatch | None = None
+        self.watches: tuple[UsageWatch | Filling, ...] = ()
         """What is to see the provider's bytes besides the record."""
         request.runtime.streams.add(self)
 
@@ -109,8 +110,8 @@ class ExchangeStream:
 
     def _note(self, chunk: bytes) -> None:
         self.exchange.chunk(chunk)
-        if self.watch is not None:
-            self.watch.feed(chunk)
+        for watch in self.watches:
+            watch.feed(chunk)
         if self._events:
             self._tail = chunk if len(chunk) >= TAIL_BYTES else (self._tail + chunk)[-TAIL_BYTES:]
 

@@ -15,6 +15,7 @@ from gateway.configuration.applying_rules import capture_policy_values, header_r
 from gateway.configuration.columns import (
     API_KEY,
     BUDGET,
+    CACHE_RULE,
     CREDENTIAL,
     LIMIT,
     PROVIDER,
@@ -46,6 +47,7 @@ from gateway.configuration.sealing import access_key_pepper, fingerprint, seal, 
 from gateway.models import (
     ApiKey,
     Budget,
+    CacheRule,
     CapturePolicy,
     Credential,
     GatewaySettings,
@@ -111,6 +113,7 @@ class Application:
         self.each(document.api_keys, self.apply_api_key)
         self.each(document.limits, lambda spec: self.apply_counted(Limit, LIMIT, spec))
         self.each(document.budgets, lambda spec: self.apply_counted(Budget, BUDGET, spec))
+        self.each(document.cache_rules, lambda spec: self.apply_counted(CacheRule, CACHE_RULE, spec))
         if self.problems:
             raise WrongDocument("\n".join(self.problems))
         if self.prune:
@@ -150,7 +153,7 @@ class Application:
     def apply_team(self, spec: TeamSpec) -> None:
         self.set_row(Team, "team", {"name": spec.name}, with_defaults(Team, TEAM, spec.columns))
 
-    def apply_counted(self, model: type[Limit | Budget], names: tuple[str, ...], spec: CountedSpec) -> None:
+    def apply_counted(self, model: type[Limit | Budget | CacheRule], names: tuple[str, ...], spec: CountedSpec) -> None:
         values = with_defaults(model, names, spec.columns)
         try:
             model(name=spec.name, **values).clean()
@@ -352,6 +355,7 @@ class Application:
         rules: tuple[tuple[str, type[models.Model], tuple[Any, ...] | None], ...] = (
             ("limit", Limit, document.limits),
             ("budget", Budget, document.budgets),
+            ("cache rule", CacheRule, document.cache_rules),
             ("header rule", HeaderRule, document.header_rules),
             ("capture policy", CapturePolicy, document.capture_policies),
         )

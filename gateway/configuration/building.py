@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 
+from gateway.configuration.building_caching import build_caching
 from gateway.configuration.building_capture import build_capture
 from gateway.configuration.building_header_rules import build_header_rules
 from gateway.configuration.building_limits import build_rulebook
@@ -46,6 +47,7 @@ def build_snapshot(file_callers: Mapping[bytes, Caller], tables: Tables | None =
         validation=bounds_of(whole),
         header_rules=build_header_rules(tables),
         rulebook=build_rulebook(tables),
+        caching=build_caching(tables),
         capture=build_capture(tables),
     )
 

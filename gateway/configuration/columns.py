@@ -46,10 +46,14 @@ LIMIT = (
     *COUNTED, "requests_per_second", "requests_per_minute", "burst", "tokens_per_minute", "concurrent",
 )  # fmt: skip
 BUDGET = (*COUNTED, "period", "zone", "usd", "tokens", "message", "show")
+CACHE_RULE = (
+    "models", "keys", "teams", "ttl_seconds", "max_answer_bytes", "ignore_fields", "vary_headers", "store", "join",
+    "position", "enabled",
+)  # fmt: skip
 SETTINGS = (
     "allow_addresses", "deny_addresses", "region_fallbacks", "validate_requests", "max_messages", "max_content_bytes",
     "max_system_bytes", "max_output_tokens", "max_top_logprobs", "default_input_price", "default_output_price",
-    "remote_url", "remote_interval",
+    "cache_max_bytes", "remote_url", "remote_interval",
 )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ from gateway.dialects.names import ProviderDialect, Shortcut
 from gateway.models import (
     ApiKey,
     Budget,
+    CacheRule,
     CapturePolicy,
     Credential,
     GatewaySettings,
@@ -158,7 +159,7 @@ class MemberSpec:
 
 @dataclass(frozen=True)
 class CountedSpec:
-    """A limit or a budget."""
+    """A limit, a budget or a cache rule: a name and columns."""
 
     line: int
     name: str
@@ -203,6 +204,7 @@ class Document:
     header_rules: tuple[HeaderRuleSpec, ...] | None = None
     limits: tuple[CountedSpec, ...] | None = None
     budgets: tuple[CountedSpec, ...] | None = None
+    cache_rules: tuple[CountedSpec, ...] | None = None
     capture_policies: tuple[CapturePolicySpec, ...] | None = None
 
 
@@ -308,6 +310,7 @@ API_KEY_FIELDS = {
 } | column_fields(ApiKey, columns.API_KEY)
 LIMIT_FIELDS = {"name": Field(name, required=True)} | column_fields(Limit, columns.LIMIT)
 BUDGET_FIELDS = {"name": Field(name, required=True)} | column_fields(Budget, columns.BUDGET)
+CACHE_RULE_FIELDS = {"name": Field(name, required=True)} | column_fields(CacheRule, columns.CACHE_RULE)
 SETTINGS_FIELDS = column_fields(GatewaySettings, columns.SETTINGS)
 SECTIONS: dict[str, tuple[Mapping[str, Field], Any, str, str]] = {
     "proxies": (PROXY_FIELDS, ProxySpec, "proxy", "name"),
@@ -320,6 +323,7 @@ SECTIONS: dict[str, tuple[Mapping[str, Field], Any, str, str]] = {
     "api_keys": (API_KEY_FIELDS, ApiKeySpec, "API key", "name"),
     "limits": (LIMIT_FIELDS, CountedSpec, "limit", "name"),
     "budgets": (BUDGET_FIELDS, CountedSpec, "budget", "name"),
+    "cache_rules": (CACHE_RULE_FIELDS, CountedSpec, "cache rule", "name"),
 }
 
 

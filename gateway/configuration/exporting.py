@@ -13,6 +13,7 @@ import yaml
 from gateway.configuration.columns import (
     API_KEY,
     BUDGET,
+    CACHE_RULE,
     CAPTURE_POLICY,
     CREDENTIAL,
     HEADER_RULE,
@@ -29,6 +30,7 @@ from gateway.configuration.document import ENVIRONMENT_PROVIDERS
 from gateway.models import (
     ApiKey,
     Budget,
+    CacheRule,
     CapturePolicy,
     GatewaySettings,
     HeaderRule,
@@ -61,6 +63,7 @@ def export_document(*, sealed: bool = False) -> str:
         "api_keys": [api_key_entry(row, sealed) for row in keys],
         "limits": [{"name": row.name} | told_columns(row, LIMIT) for row in Limit.objects.all()],
         "budgets": [{"name": row.name} | told_columns(row, BUDGET) for row in Budget.objects.all()],
+        "cache_rules": [{"name": row.name} | told_columns(row, CACHE_RULE) for row in CacheRule._default_manager.all()],
     }
     return dump(sections)
 

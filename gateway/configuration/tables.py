@@ -18,6 +18,8 @@ from gateway.models import (
     ApiKey,
     BreakerHold,
     Budget,
+    CacheClearing,
+    CacheRule,
     CapturePolicy,
     ConfigurationVersion,
     Credential,
@@ -35,6 +37,7 @@ from gateway.models.limits import EXEMPT
 from gateway.policy.header_rules import RuleState
 
 Row = dict[str, Any]
+MOST_CLEARINGS = 200
 FORM = 1
 """Raised when the disk copy's meaning changes: an older one is not read."""
 
@@ -83,6 +86,8 @@ class Tables(msgspec.Struct):
     """User names by the names of their API keys."""
     exempt_keys: list[str] = []
     """Names of the API keys no limit is about."""
+    cache_rules: list[Row] = []
+    cache_clearings: list[Row] = []
     book: list[PriceRow] = []
     """Every price, where a budget counts money."""
     capture_policies: list[Row] = []
@@ -115,6 +120,8 @@ def read_tables() -> Tables:
             budgets=rows_of(Budget.objects.filter(enabled=True)),
             key_owners=dict(ApiKey.objects.filter(owner__isnull=False).values_list("name", "owner__username")),
             exempt_keys=exempt_keys(),
+            cache_rules=rows_of(CacheRule._default_manager.filter(enabled=True)),
+            cache_clearings=rows_of(CacheClearing._default_manager.all()[:MOST_CLEARINGS]),
             book=read_book_rows(),
         )
 

@@ -1,5 +1,6 @@
 from gateway.models.access import ApiKey, Member, Team
 from gateway.models.breakers import BreakerHold, BreakerTransition, FleetState
+from gateway.models.caching import CacheClearing, CacheRule
 from gateway.models.capabilities import Capability
 from gateway.models.capture import CapturePolicy
 from gateway.models.configuration import ConfigurationRevision, ConfigurationVersion, GatewaySettings
@@ -25,6 +26,8 @@ __all__ = [
     "Budget",
     "BudgetEvent",
     "BudgetStanding",
+    "CacheClearing",
+    "CacheRule",
     "Capability",
     "CapturePolicy",
     "ChunkTiming",

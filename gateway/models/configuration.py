@@ -75,6 +75,9 @@ class GatewaySettings(models.Model):
     default_output_price = models.FloatField(
         null=True, blank=True, default=25.0, validators=[MinValueValidator(0)], help_text="The same for output tokens"
     )
+    cache_max_bytes = models.PositiveBigIntegerField(
+        default=64 * MIB, help_text="Of all answers kept in the memory of a process, where cache rules keep any"
+    )
     remote_url = models.CharField(
         max_length=500, blank=True, help_text="A configuration file to fetch and apply when it changes"
     )

@@ -9,6 +9,7 @@ from gateway.dialects.names import Dialect, ProviderDialect, Shortcut
 from gateway.dialects.profile import Profile
 from gateway.dialects.profiles import DEFAULT_PROFILE
 from gateway.policy.breaker import BreakerRules
+from gateway.policy.caching_rules import Caching
 from gateway.policy.capture import CapturePolicies
 from gateway.policy.credential_choice import CredentialEntry
 from gateway.policy.header_rules import HeaderRules
@@ -186,6 +187,8 @@ class Snapshot:
     """None: requests are not judged here."""
     header_rules: HeaderRules | None = None
     """None: headers are left as they are."""
+    caching: Caching | None = None
+    """None: every request is answered by its provider."""
     rulebook: Rulebook | None = None
     """None: nothing is limited."""
     capture: CapturePolicies | None = None

@@ -18,7 +18,7 @@ THOUSAND: Final = Decimal(1_000)
 NANO: Final = Decimal("1e-9")
 NO_USAGE: Final = "no usage"
 NOT_SENT_ON: Final = "not sent on"
-ANSWERED_HERE: Final = ("counted", "synthetic")
+ANSWERED_HERE: Final = ("counted", "synthetic", "cached")
 PARTIAL: Final = "partial usage"
 """The answer broke off: what was counted until then is priced, and the cost is at least that."""
 FREE_TOOLS: Final = frozenset({"web_fetch", "tool_search", "code_execution"})

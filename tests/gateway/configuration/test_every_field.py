@@ -46,6 +46,7 @@ settings:
   max_system_bytes: 2000
   max_output_tokens: 64000
   max_top_logprobs: 5
+  cache_max_bytes: 1000000
   default_input_price: 1.5
   default_output_price: 7.5
   remote_url: https://config.example/turnlog.yaml

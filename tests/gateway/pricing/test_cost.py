@@ -285,7 +285,7 @@ def test_every_shipped_price_names_its_page_and_day_and_is_there_once() -> None:
     assert len(set(keys)) == len(keys) > 100
 
 
-@pytest.mark.parametrize("handling", ["counted", "synthetic:title"])
+@pytest.mark.parametrize("handling", ["counted", "synthetic:title", "cached: exact"])
 def test_what_the_gateway_answered_itself_costs_nothing_that_is_known(handling: str) -> None:
     usage = meter(A, anthropic(input_tokens=1_000_000))
     cost = cost_of(usage, "claude-opus-5-5", "", NOW, SHIPPED, handling=handling)
