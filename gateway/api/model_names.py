@@ -10,8 +10,18 @@ from gateway.api.refusals import Refusal
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Dialect
 from gateway.policy.catalogue import Catalogue, picked_name
-from gateway.policy.routing import Live, Plan, Question, Target, find_route, plan_by, plan_route, spoken_dialect
-from gateway.policy.snapshot import Snapshot
+from gateway.policy.routing import (
+    Live,
+    Plan,
+    Question,
+    Target,
+    find_route,
+    plan_by,
+    plan_route,
+    remembered_plan,
+    spoken_dialect,
+)
+from gateway.policy.snapshot import RouteEntry, Snapshot
 
 
 def find_plan(snapshot: Snapshot, catalogue: Catalogue, question: Question, live: Live) -> Plan:
@@ -19,9 +29,18 @@ def find_plan(snapshot: Snapshot, catalogue: Catalogue, question: Question, live
     leave aliases out."""
     if question.model is None:
         return plan_route(snapshot, question, live)
-    meant = question
     route = find_route(snapshot, question)
-    if route is None and (name := meant_model(snapshot, catalogue, question, question.model)) != question.model:
+    if route is None and not catalogue.listings:
+        return remembered_plan(snapshot, question, lambda: plan_named(snapshot, catalogue, question, None, live))
+    return plan_named(snapshot, catalogue, question, route, live)
+
+
+def plan_named(
+    snapshot: Snapshot, catalogue: Catalogue, question: Question, route: RouteEntry | None, live: Live
+) -> Plan:
+    """The plan for the model a caller means; `route` is the one that fits its name as it stands."""
+    meant, model = question, question.model or ""
+    if route is None and (name := meant_model(snapshot, catalogue, question, model)) != model:
         meant = replace(question, model=name)
         route = find_route(snapshot, meant)
     plan = plan_by(snapshot, meant, route, live)
@@ -29,7 +48,7 @@ def find_plan(snapshot: Snapshot, catalogue: Catalogue, question: Question, live
         plan = offered_elsewhere(snapshot, catalogue, meant, plan)
     if not catalogue.listings and meant is question:
         return plan
-    return settled(catalogue, question.model, meant.model or "", plan)
+    return settled(catalogue, model, meant.model or "", plan)
 
 
 def meant_model(snapshot: Snapshot, catalogue: Catalogue, question: Question, model: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -105,6 +105,22 @@ def plan_by(snapshot: Snapshot, question: Question, route: RouteEntry | None, li
         return plan_without_route(snapshot, question)
     entries = order(route, live) if route.targets else route.all_targets
     return fit_plan(snapshot, question, entries, route)
+
+
+def remembered_plan(snapshot: Snapshot, question: Question, make: Callable[[], Plan]) -> Plan:
+    """What `make` gives, which for a model without a route is the same until the configuration changes, where no route
+    has conditions. To be asked only while it depends on nothing else: no listings."""
+    caller, model = question.caller, question.model or ""
+    if snapshot.conditional_routes or (caller is not None and (caller.providers or caller.region)):
+        return make()
+    plan = snapshot.plans.get((question.dialect, model))
+    if plan is None:
+        plan = make()
+        if plan.route is None and len(model) <= LONGEST_REMEMBERED:
+            if len(snapshot.plans) >= MOST_REMEMBERED:
+                snapshot.plans.clear()
+            snapshot.plans[question.dialect, model] = plan
+    return plan
 
 
 def plan_without_route(snapshot: Snapshot, question: Question) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from gateway.dialects.names import Dialect, ProviderDialect, Shortcut
 from gateway.dialects.profile import Profile
@@ -19,6 +20,9 @@ from gateway.policy.rulebook import Rulebook
 from gateway.policy.strategies import Scenario, Strategy
 from gateway.policy.transport import TransportSettings
 from gateway.policy.waiting import QueueRules
+
+if TYPE_CHECKING:
+    from gateway.policy.routing import Plan
 
 DEFAULT_BREAKER = BreakerRules()
 ANYWHERE = Networks()
@@ -195,3 +199,5 @@ class Snapshot:
     """None: everything is kept."""
     candidates: dict[str, Candidates] = field(default_factory=dict, init=False, repr=False, compare=False)
     """By model, as they were found: many patterns are looked through once for a name. Kept by `find_route`."""
+    plans: dict[tuple[Dialect, str], Plan] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """By dialect and model, for models without a route and callers who may go anywhere. Kept by `remembered_plan`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -11,8 +12,8 @@ from gateway.dialects.model_list import ListedModel
 from gateway.dialects.names import Dialect, ProviderDialect
 from gateway.dialects.profiles import PROFILES
 from gateway.policy.catalogue import Catalogue, make_listing
-from gateway.policy.routing import Live, Question
-from gateway.policy.snapshot import ProviderEntry, RouteEntry, Snapshot
+from gateway.policy.routing import MOST_REMEMBERED, Live, Plan, Question
+from gateway.policy.snapshot import Caller, ProviderEntry, RouteEntry, Snapshot
 
 ANTHROPIC, OPENAI = ProviderDialect.ANTHROPIC, ProviderDialect.OPENAI
 PROVIDERS = {
@@ -35,6 +36,7 @@ def listing(provider: str, *names: str) -> dict[str, object]:
     return {provider: make_listing(provider, models, 0)}
 
 
+UNLISTED = Catalogue({})
 LISTED = Catalogue(
     {
         **listing("anthropic", "claude-opus-4-5-20251101"),
@@ -77,3 +79,22 @@ def test_the_nearest_names_are_told_where_any_are_known() -> None:
     assert "Kimi-K2.5" in nearest_models(SNAPSHOT, LISTED, "kimi-k2")
     assert "Fast" in nearest_models(SNAPSHOT, NOTHING, "fasd")
     assert "/v1/models" in nearest_models(SNAPSHOT, NOTHING, "zzzzzz")
+
+
+def test_a_plan_without_a_route_is_made_once_and_only_for_whom_nothing_else_decides() -> None:
+    snapshot = replace(SNAPSHOT, version=2)
+    free, bound = Caller("free"), Caller("bound", providers=frozenset({"mirror"}))
+
+    def plan(model: str, caller: Caller | None, catalogue: Catalogue = UNLISTED) -> Plan:
+        return find_plan(snapshot, catalogue, Question(Dialect.ANTHROPIC, model, caller), cast(Live, None))
+
+    first = plan("unknown", None)
+    assert [target.provider.name for target in first.targets] == ["anthropic"]
+    assert plan("unknown", free) is first
+    assert plan("unknown", bound).targets == (), "the default provider is none of its own"
+    assert plan("FAST", None).route is not None
+    assert set(snapshot.plans) == {(Dialect.ANTHROPIC, "unknown")}
+    assert plan("unknown", None, LISTED) is not first, "what providers list may change at any time"
+    for number in range(2 * MOST_REMEMBERED):
+        plan(f"unknown-{number}", None)
+    assert len(snapshot.plans) <= MOST_REMEMBERED
