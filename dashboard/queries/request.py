@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from dashboard.queries.facts import list_facts, neighbours, response_of
@@ -16,6 +17,7 @@ from dashboard.queries.timeline import Timeline, draw_timeline
 from dashboard.queries.waterfall import draw_waterfall
 from dashboard.rendering.blocks import MediaAddress, Renderer, tools_shown
 from gateway.history.itemised import cost_lines
+from gateway.history.partitions import month_of
 from gateway.history.present import TOKEN_KEYS, answered_in, limits_of, message_of, time_spent_of
 from gateway.history.timings import unpack
 from gateway.history.transcript import TURNS_SHOWN, read_transcript
@@ -26,6 +28,18 @@ from gateway.models import RequestLog, ResponseLog
 READ_AS_CONVERSATION: Final = 16_000_000
 ATTEMPT_TIMES: Final = ("at", "connected", "headers")
 RELATED_SHOWN: Final = 20
+LEAVES_READ: Final = 500
+ANCESTORS: Final = """
+WITH RECURSIVE up AS (
+    SELECT parent, 1 AS steps FROM gateway_node
+    WHERE month = %(month)s AND scope = %(scope)s AND digest = %(leaf)s
+    UNION ALL
+    SELECT node.parent, steps + 1 FROM up JOIN gateway_node node
+      ON node.month = %(month)s AND node.scope = %(scope)s AND node.digest = up.parent
+    WHERE steps < 40
+)
+SELECT parent FROM up WHERE parent IS NOT NULL
+"""
 DIRECTIONS: Final = {"request": "On the way to the provider", "response": "On the way to the client"}
 LISTED: Final = (
     "id", "started_at", "requested_model", "model", "status_code", "outcome", "agent_id", "purpose", "is_streaming",
@@ -207,6 +221,12 @@ def read_related(row: RequestLog, sight: Sight) -> dict[str, Any]:
             group
             for title, why, rows, address in (
                 ("The same words", "Tries again and replays: the messages are the same.", same_leaf(visible, row), ""),
+                (
+                    "The same beginning",
+                    "What it goes on from: this one begins with all of it.",
+                    beginnings(visible, row),
+                    "",
+                ),
                 ("The same prompt", "What one thing a person asked for led to.", same("prompt_id", visible, row), ""),
                 (
                     "The same session",
@@ -226,10 +246,25 @@ def listed(rows: QuerySet[RequestLog]) -> QuerySet[RequestLog]:
 
 
 def same_leaf(visible: QuerySet[RequestLog], row: RequestLog) -> list[RequestLog]:
+    return of_leaves(visible, row, [bytes(row.messages_leaf)]) if row.messages_leaf is not None else []
+
+
+def of_leaves(visible: QuerySet[RequestLog], row: RequestLog, leaves: Sequence[bytes]) -> list[RequestLog]:
+    """Ids first, by the index on the leaf alone: with an order in the statement PostgreSQL walks all ids instead."""
+    ids = RequestLog.objects.filter(messages_leaf__in=leaves).order_by().values_list("id", flat=True)[:LEAVES_READ]
+    newest = sorted((found for found in ids if found != row.id), reverse=True)[:RELATED_SHOWN]
+    return sorted(listed(visible.filter(id__in=newest, scope=row.scope)), key=lambda found: found.id, reverse=True)
+
+
+def beginnings(visible: QuerySet[RequestLog], row: RequestLog) -> list[RequestLog]:
+    """Found upwards in the prefix tree, so that it costs the same however many go on from there."""
     if row.messages_leaf is None:
         return []
-    found = visible.filter(messages_leaf=row.messages_leaf, scope=row.scope).exclude(id=row.id)
-    return list(listed(found).order_by("-id")[:RELATED_SHOWN])
+    values: dict[str, Any] = {"month": month_of(row.id.bytes), "scope": row.scope, "leaf": bytes(row.messages_leaf)}
+    with connection.cursor() as cursor:
+        cursor.execute(ANCESTORS, values)
+        leaves = [bytes(digest) for (digest,) in cursor.fetchall()]
+    return of_leaves(visible, row, leaves)
 
 
 def same(column: str, visible: QuerySet[RequestLog], row: RequestLog) -> list[RequestLog]:

@@ -51,6 +51,8 @@ class Timeline:
     count: int
     total_ms: float
     waiting: float
+    growth: str
+    """Points of a line: the part of the bytes that had come, over time."""
     longest_gap_ms: float
 
     @property
@@ -82,6 +84,7 @@ def draw_timeline(chunks: Sequence[tuple[float, int]], duration_ms: float | None
         count=len(arrivals),
         total_ms=total,
         waiting=chunks[0][0] * scale,
+        growth=draw_growth(chunks, scale),
         longest_gap_ms=max((a.gap_ms for a in arrivals[1:]), default=0.0),
     )
 
@@ -111,6 +114,17 @@ def draw_bars(chunks: Sequence[tuple[float, int]], scale: float) -> tuple[Bar, .
         title = f"{count:,} chunk{'s' if count > 1 else ''}, {total:,} bytes"
         bars.append(Bar(slot * width, HEIGHT - height, width * 0.8, height, title))
     return tuple(bars)
+
+
+def draw_growth(chunks: Sequence[tuple[float, int]], scale: float) -> str:
+    """At most one point for each slot of the strip."""
+    whole = sum(size for _, size in chunks) or 1
+    points: dict[int, tuple[float, float]] = {}
+    come = 0
+    for at, size in chunks:
+        come += size
+        points[min(int(at * scale * SLOTS / WIDTH), SLOTS - 1)] = (at * scale, HEIGHT * (1 - come / whole))
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in [(chunks[0][0] * scale, float(HEIGHT)), *points.values()])
 
 
 def choose_rows(arrivals: list[Arrival]) -> tuple[Arrival, ...]:

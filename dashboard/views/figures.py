@@ -54,13 +54,21 @@ def usage(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         ],
         "zones": [(name, address(scope, query, zone=name), name == query.zone) for name in known] if found.days else [],
         "csv": address(scope, query, format="csv"),
-        "rows": [(row, rows(**row.narrowed) if row.narrowed is not None else "") for row in found.rows],
+        "rows": [(row, *links_of(row.narrowed, rows)) for row in found.rows],
         "all_rows": rows(),
         "errors": rows(q="status:>=400"),
         "forecast": usage_figures.forecast_month(query.zone, scope, viewer.figures, now),
         "notes": changed(found),
     }
     return show(request, viewer, "usage", "dashboard/usage.html", context, scope=scope)
+
+
+def links_of(narrowed: dict[str, str] | None, rows: Rows) -> tuple[str, str]:
+    """Where a row's requests are listed, and those of them that failed; empty where they cannot be told."""
+    if narrowed is None:
+        return "", ""
+    asked = f"{narrowed.get('q', '')} status:>=400".strip()
+    return rows(**narrowed), rows(**(narrowed | {"q": asked}))
 
 
 def address(scope: Scope, query: UsageQuery, **changes: str) -> str:

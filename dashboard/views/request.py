@@ -60,7 +60,7 @@ def read_tab(request: HttpRequest, viewer: Viewer, row: RequestLog, tab: str) ->
         "raw": lambda: reading.read_raw(row, request.GET.get("form", "")),
         "timeline": lambda: reading.read_timeline(row),
         "headers": lambda: reading.read_headers(row),
-        "limits": lambda: reading.read_limits(row),
+        "limits": lambda: reading.read_limits(row) | {"quota": reverse("d:quota")},
         "cost": lambda: reading.read_cost(row),
         "related": lambda: reading.read_related(row, viewer.rows),
         "grade": lambda: {"grade_part": grade_part(row)},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import uuid
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -48,6 +50,32 @@ def addresses(day: list[uuid.UUID]) -> dict[str, str]:
         "quota": "/d/quota/",
         "models": "/d/models/?range=30d&measure=duration",
     }
+
+
+PICTURES = {
+    "request": "/d/r/{id}/",
+    "timeline": "/d/r/{id}/?tab=timeline",
+    "conversations": "/d/c/",
+    "conversation": "/d/c/{session}",
+    "usage": "/d/usage/",
+    "quota": "/d/quota/",
+    "models": "/d/models/",
+}
+"""What is drawn into the directory TURNLOG_PICTURES names, in light and dark; the documentation shows some of it."""
+
+
+def test_pictures_are_taken_where_they_are_asked_for(
+    open_page: Windows, day: list[uuid.UUID], trouble: Trouble
+) -> None:
+    directory = os.environ.get("TURNLOG_PICTURES")
+    session = session_of(day[-1])
+    for name, address in PICTURES.items() if directory else ():
+        for scheme in ("light", "dark"):
+            page = open_page(address.format(id=day[-1], session=session), scheme=scheme)
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=Path(str(directory)) / f"{name}-{scheme}.png")
+            page.context.close()
+    trouble.expect_none(open_page("/d/usage/"))
 
 
 def unfold(page: Page) -> None:

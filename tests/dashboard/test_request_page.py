@@ -386,3 +386,16 @@ def test_who_opens_what(role: str) -> None:
             text = page(client, request_id, f"?tab={tab}")
             assert "README.md" not in text
             assert "All is well." not in text
+
+
+def test_related_requests_have_something_in_common(admin: Client) -> None:
+    first = [{"role": "user", "content": "What is it?"}]
+    second = [*first, {"role": "assistant", "content": "A test."}, {"role": "user", "content": "And then?"}]
+    begun = keep_one(Sample(REQUEST | {"messages": first}))
+    other = keep_one(Sample(REQUEST | {"messages": [{"role": "user", "content": "Something else."}]}))
+    ids = keep([Sample(REQUEST | {"messages": second}) for _ in range(2)])
+    text = page(admin, ids[1], "?tab=related")
+    for title, found in (("The same words", ids[0]), ("The same beginning", begun)):
+        assert title in text
+        assert f'href="{LIST}{found}/" data-row' in text
+    assert str(other) not in text
