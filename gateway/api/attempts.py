@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from gateway.api.answering import accept, failed, outgoing
+from gateway.api.answering import accept, failed, observe_own, outgoing
 from gateway.api.header_rules import RulesOnTheWay
 from gateway.api.refusals import Refusal, render
 from gateway.api.replies import Reply
@@ -69,29 +69,36 @@ class Attempts:
 
     async def _try_target(self, target: Target, treatment: Treatment, bodies: Bodies) -> Reply | None:
         """None: the next target is to be tried."""
-        tries = _Tries(self, target, treatment, bodies)
         try:
-            return await tries.run()
+            return await _Tries(self, target, treatment, bodies).run()
         except Refusal as refusal:
-            self.stream.exchange.attempt(
-                Attempt(
-                    target.provider.name,
-                    target.provider.address,
-                    self.stream.exchange.elapsed_us(),
-                    error=refusal.message,
-                    phase=PLAN_PHASE,
-                    model=target.model,
-                    reason=self.reason,
-                )
+            self._note_refused(target, refusal)
+            if not self.has_next:
+                return self._refuse(refusal)
+            self.next_reason(f"{target.provider.name} was passed over: {refusal.message}")
+            return None
+
+    def _note_refused(self, target: Target, refusal: Refusal) -> None:
+        exchange, provider = self.stream.exchange, target.provider
+        exchange.attempt(
+            Attempt(
+                provider.name,
+                provider.address,
+                exchange.elapsed_us(),
+                error=refusal.message,
+                phase=PLAN_PHASE,
+                model=target.model,
+                reason=self.reason,
             )
-            if self.has_next:
-                self.next_reason(f"{target.provider.name} was passed over: {refusal.message}")
-                return None
-            reply = render(self.request, refusal, self.stream.exchange.id)
-            self.stream.exchange.response_head(reply.status_code, reply.pairs)
-            self.stream.exchange.chunk(reply.body)
-            self.stream.conclude(Outcome.DENIED, refusal.message)
-            return reply
+        )
+
+    def _refuse(self, refusal: Refusal) -> Reply:
+        """Nobody is left to ask."""
+        exchange = self.stream.exchange
+        reply = render(self.request, refusal, exchange.id)
+        observe_own(exchange, reply)
+        self.stream.conclude(Outcome.DENIED, refusal.message)
+        return reply
 
     def next_reason(self, reason: str) -> None:
         self.reason = reason

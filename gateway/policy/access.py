@@ -67,6 +67,9 @@ class Admitted:
     """Whether the credential headers are the caller's own, and may reach the default provider."""
 
 
+OPEN = Admitted(None, own_passes=True)
+
+
 class Keep(Enum):
     """The caller's credential headers go out as they came."""
 
@@ -116,7 +119,7 @@ def admit(
     if not snapshot.networks.admit(address):
         return forbid(f"This gateway takes no requests from {address or 'here'}.")
     if not snapshot.keyed:
-        return Admitted(None, own_passes=True)
+        return OPEN
     decided = admit_keyed(snapshot, presented, pepper)
     if isinstance(decided, Admitted) and decided.caller is not None:
         return spent(decided.caller, now) or out_of_scope(decided.caller, address, dialect) or decided
