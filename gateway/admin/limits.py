@@ -127,7 +127,9 @@ class BudgetAdmin(CountedAdmin):
             "", "<li>{}</li>", ((gauge(share, row.subject, row),) for row, share in rows[:MOST_SHOWN])
         )
         all_of_them = reverse("admin:gateway_budgetstanding_changelist") + "?" + urlencode({"budget": rule.name})
-        return format_html('<ul>{}</ul><a href="{}">All of them</a>', shown, all_of_them)
+        return format_html(
+            '<ul class="tl-budget-list">{}</ul><a class="tl-link" href="{}">All of them</a>', shown, all_of_them
+        )
 
 
 def present_rows(rule: Budget) -> list[tuple[BudgetStanding, float]]:
@@ -165,16 +167,23 @@ def gauge(share: float, subject: str, row: BudgetStanding | None = None) -> Any:
 class BudgetStandingAdmin(SeenOnly):
     """Told by the processes every second or so."""
 
-    list_display = ("budget", "subject", "spent", "window_start", "window_end", "told_at")
+    list_display = ("budget", "subject", "spent", "money", "counted", "window_start", "window_end", "told_at")
     list_filter = ("budget",)
     search_fields = ("budget", "subject")
     ordering = ("-window_end", "budget", "-usd")
 
-    @admin.display(description="Spent", ordering="usd")
+    @admin.display(description="Spent")
     def spent(self, row: BudgetStanding) -> Any:
         rule = Budget.objects.filter(name=row.budget).first()
-        told = f"${row.usd:,.4f}, {row.tokens:,.0f} tokens"
-        return format_html("{} {}", gauge(share_of(row, rule), ""), told) if rule is not None else told
+        return gauge(share_of(row, rule), "") if rule is not None else "the budget is gone"
+
+    @admin.display(description="USD", ordering="usd")
+    def money(self, row: BudgetStanding) -> str:
+        return f"{row.usd:,.4f}"
+
+    @admin.display(description="Tokens", ordering="tokens")
+    def counted(self, row: BudgetStanding) -> str:
+        return f"{row.tokens:,.0f}"
 
 
 @admin.register(BudgetEvent)
