@@ -191,7 +191,12 @@ def window_of(
     ]
     if not used:
         return None
-    resets = [found for at, text in said.get(f"{UNIFIED}{name}-reset", []) if (found := moment(text, at)) is not None]
+    resets = [
+        found
+        for at, text in said.get(f"{UNIFIED}{name}-reset", [])
+        # What lies before the answer that says it is no time to begin anew.
+        if (found := moment(text, at)) is not None and found > at
+    ]
     status = said.get(f"{UNIFIED}{name}-status", [])
     window = Window(
         name,

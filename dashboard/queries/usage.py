@@ -297,11 +297,12 @@ def forecast_month(zone: str, scope: Scope, sight: Sight, now: datetime.datetime
     mean = sum(whole, Decimal(0)) / LOOKED_BACK if known else so_far / today.day
     # Today goes on at the mean, if it has not spent more already.
     rest = max(Decimal(0), mean - costs.get(today, Decimal(0)))
+    paces = whole if known else [mean]
     return MonthForecast(
         so_far=so_far,
         expected=so_far + rest + left * mean,
-        low=so_far + left * min(whole, default=mean),
-        high=so_far + rest + left * max(whole, default=mean),
+        low=so_far + left * min(paces),
+        high=so_far + rest + left * max(paces),
         days_left=left,
     )
 

@@ -16,13 +16,6 @@ OPUS, HAIKU, GPT = "claude-opus-5-5", "claude-haiku-4-8", "gpt-5.5"
 SSE = ("content-type", "text/event-stream; charset=utf-8")
 JSON = ("content-type", "application/json")
 ORGANIZATION = "6f1d2c1e-58a1-4f0e-9d0b-2f7f3a6f5b11"
-LIMITS = [
-    ("anthropic-ratelimit-unified-status", "allowed"),
-    ("anthropic-ratelimit-unified-5h-utilization", "0.42"),
-    ("anthropic-ratelimit-unified-5h-reset", "1795233792"),
-    ("anthropic-ratelimit-unified-7d-utilization", "0.17"),
-    ("anthropic-ratelimit-unified-7d-reset", "1795316592"),
-]
 TOOLS = [
     {"name": name, "description": description, "input_schema": {"type": "object", "properties": properties}}
     for name, description, properties in (
@@ -112,7 +105,24 @@ def claude_headers(session: int, agent: str = "") -> list[tuple[str, str]]:
 
 
 def answer_headers(number: int) -> list[tuple[str, str]]:
-    return [SSE, ("request-id", f"req_011CVf{number:04d}"), ("anthropic-organization-id", ORGANIZATION), *LIMITS]
+    return [
+        SSE,
+        ("request-id", f"req_011CVf{number:04d}"),
+        ("anthropic-organization-id", ORGANIZATION),
+        *limits(number),
+    ]
+
+
+def limits(number: int) -> list[tuple[str, str]]:
+    """Of two windows that began some time ago; more of them is used from answer to answer."""
+    now = datetime.now(UTC)
+    resets = {"5h": now + timedelta(hours=2.2), "7d": now + timedelta(days=3.1)}
+    used = {"5h": 0.42 + 0.02 * (number % 10), "7d": 0.17}
+    return [
+        ("anthropic-ratelimit-unified-status", "allowed"),
+        *((f"anthropic-ratelimit-unified-{name}-utilization", f"{part:.2f}") for name, part in used.items()),
+        *((f"anthropic-ratelimit-unified-{name}-reset", str(int(at.timestamp()))) for name, at in resets.items()),
+    ]
 
 
 def claude_code(chance: random.Random) -> Iterator[Sample]:

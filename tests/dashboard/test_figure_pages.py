@@ -137,9 +137,10 @@ def test_the_table_is_had_as_csv_that_no_spreadsheet_runs(admin: Client) -> None
     assert [inert(text)[0] for text in ("=a", "+a", "-a", "@a", "\ta")] == ["'"] * 5
 
 
-def test_a_month_is_foretold_from_the_last_days() -> None:
+@pytest.mark.parametrize("days", [1, 8])
+def test_a_month_is_foretold_from_the_last_days(days: int) -> None:
     now = timezone.now()
-    keep([turn(at=now - timedelta(days=day, minutes=1)) for day in range(8)])
+    keep([turn(at=now - timedelta(days=day, minutes=1)) for day in range(days)])
     roll_up_all()
     found = forecast_month("UTC", Scope(), EVERYTHING, now)
     assert found is not None
@@ -195,6 +196,14 @@ def test_a_window_that_lasts_says_so() -> None:
     assert window.forecast.full_at is None
     assert window.forecast.low <= window.forecast.at_reset <= window.forecast.high < 1
     assert window.tone == "good"
+
+
+def test_a_time_to_begin_anew_that_is_over_when_it_is_said_is_none(admin: Client) -> None:
+    now = timezone.now()
+    keep([limits(now - timedelta(minutes=5), 0.5, now - timedelta(days=2))])
+    (window,) = read_quota(EVERYTHING, now)
+    assert (window.resets_at, window.forecast, window.pace, window.chart) == (None, None, None, None)
+    assert admin.get("/d/quota/").status_code == 200
 
 
 def test_another_teams_account_is_not_shown() -> None:
