@@ -157,6 +157,11 @@ PROTOCOL: dict[str, Any] = {
         "x-claude-code-session-id", "x-claude-code-agent-id", "x-claude-code-parent-agent-id",
         "x-claude-code-prompt-id", "x-claude-code-request-class", "x-client-request-id",
     ],
+    "limits_and_budgets": {
+        "limit": "429 rate_limit_error with Retry-After",
+        "budget": "429 billing_error, x-should-retry: false, one sentence; anthropic-ratelimit-unified-* below it",
+        "usage": "GET /api/oauth/usage; 404 without a budget",
+    },
     "retries": "none; clients retry",
     "sign_in": False,
 }  # fmt: skip

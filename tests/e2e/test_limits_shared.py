@@ -18,7 +18,7 @@ from tests.e2e.processes import WebProcess, running_web, until
 from tests.e2e.wire import Answer, Wire, ask
 from tests.upstream import FakeProvider
 
-KEYS = {name: f"key-of-{name}-0123456789" for name in ("at-once", "spender", "stalled", "strict", "gone")}
+KEYS = {name: f"key-of-{name}-0123456789" for name in ("at-once", "spender", "stalled", "strict", "gone", "kept")}
 DOCUMENT = (
     (
         'providers: [{{name: fake, dialect: anthropic, address: "{url}", keyless: true}}]\n'
@@ -29,6 +29,8 @@ DOCUMENT = (
 limits:
   - {{name: two-at-once, scope: key, names: [at-once], concurrent: 2}}
   - {{name: many, scope: key, names: [stalled, gone], requests_per_minute: 1000, concurrent: 100}}
+cache_rules:
+  - {{name: common, keys: [kept], store: redis}}
 budgets:
   - {{name: common, scope: key, names: [spender], period: monthly, tokens: 1000}}
   - {{name: wide, scope: key, names: [stalled, gone], period: daily, usd: 100}}
@@ -64,7 +66,7 @@ def pair(
             until(lambda: say(second, "stalled").status == 200, 5, "the configuration in the second")
             yield Pair(first, second, redis)
             redis.process.send_signal(signal.SIGCONT)
-            apply_and_wait(first, "providers: []\nroutes: []\napi_keys: []\nlimits: []\nbudgets: []\n")
+            apply_and_wait(first, "providers: []\nroutes: []\napi_keys: []\nlimits: []\nbudgets: []\ncache_rules: []\n")
 
 
 def message(**more: object) -> bytes:
@@ -119,6 +121,23 @@ def test_a_budget_is_spent_together_and_overspent_by_one_request_of_each(pair: P
     assert all(spent)
     total = sum(map(sum, spent))
     assert 1000 <= total <= 1000 + 2 * max(max(each) for each in spent)
+
+
+def test_an_answer_kept_by_one_is_given_again_by_the_other(pair: Pair, provider: FakeProvider) -> None:
+    first = say(pair.first, "kept")
+    second = until(lambda: (now := say(pair.second, "kept")).header(b"x-turnlog-cache") == b"hit" and now, 5, "a hit")
+    assert second.body == first.body or len(provider.requests) > 1
+    pair.redis.process.send_signal(signal.SIGSTOP)
+    try:
+        # It is asked for a tenth of a second, and then left alone for a while.
+        fresh = message(system="nobody has asked this yet")
+        key = [(b"x-api-key", KEYS["kept"].encode())]
+        began = time.monotonic()
+        answers = [ask(pair.second, "POST", "/v1/messages", key, fresh + b" " * n) for n in range(5)]
+        assert {answer.status for answer in answers} == {200}
+        assert time.monotonic() - began < 1.0
+    finally:
+        pair.redis.process.send_signal(signal.SIGCONT)
 
 
 def durations(web: WebProcess, key: str, count: int) -> list[tuple[int, float]]:
