@@ -101,6 +101,15 @@ def parse_provider_url(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
+def parse_issuer(text: str) -> str:
+    """An issuer of OpenID Connect, whose `/.well-known/openid-configuration` says the rest."""
+    parts = urlsplit(text.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError("needs the issuer's address such as https://login.example.com/realms/team")
+    check_port(parts)
+    return text.strip().rstrip("/")
+
+
 def parse_database_address(text: str) -> str:
     parts = urlsplit(text.strip())
     form = "needs the form postgresql://user:password@host:5432/name"
@@ -193,6 +202,10 @@ class Environment:
     )
     admin_user: str = setting("admin", parse_text, help="administrator made on the first start")
     admin_password: str = setting("", parse_text, secret=True, help="the administrator's password")
+    oidc_url: str = setting("", parse_issuer, help="an OpenID Connect provider people may sign in by")
+    oidc_name: str = setting("Single sign-on", parse_text, help="what it is called on the page of signing in")
+    oidc_client_id: str = setting("", parse_text, help="our name there")
+    oidc_client_secret: str = setting("", parse_text, secret=True, help="our password there")
     allowed_hosts: tuple[str, ...] = setting((), parse_list, help="host names the pages answer to")
     capture_policy: str = setting(
         "available", parse_choice("available", "strict"), help="when history cannot be kept: serve, or answer 503"

@@ -12,6 +12,7 @@ from proxy_project.environment import load_environment
 from proxy_project.logs import logging_settings
 from proxy_project.production import check_production
 from proxy_project.secrets_file import encryption_keys, secret_key
+from proxy_project.sign_in import sign_in_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 TURNLOG = load_environment(os.environ)
@@ -38,6 +39,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "channels",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "gateway",
     "dashboard",
     "proxy_project",
@@ -52,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -68,6 +75,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "dashboard.accounts.context.single_sign_on",
             ]
         },
     }
@@ -84,6 +92,15 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     )
 }
 
+# Shared counts: failed sign-ins, and what pages remember for a minute.
+CACHES: dict[str, dict[str, Any]] = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": TURNLOG.redis_url}
+        if TURNLOG.redis_url
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    )
+}
+
 LOGGING_CONFIG = "proxy_project.logs.configure"
 LOGGING = logging_settings(TURNLOG)
 
@@ -97,8 +114,9 @@ STATIC_ROOT = TURNLOG.data_dir / "static"
 
 # How long the sign-in link of `manage.py run` may wait for its one use (`proxy_project/enter.py`).
 PASSWORD_RESET_TIMEOUT = 24 * 3600
-LOGIN_URL = "/admin/login/"
-LOGIN_REDIRECT_URL = "/admin/"
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/d/"
+globals().update(sign_in_settings(TURNLOG))
 SESSION_COOKIE_HTTPONLY = True
 # A session ends half a day after the sign-in.
 SESSION_COOKIE_AGE = 12 * 3600

@@ -53,7 +53,7 @@ def test_signing_in_leads_to_the_page_that_was_asked_for(
     page = open_page(LIST, signed_in=False)
     page.get_by_label("Username").fill("lead")
     page.get_by_label("Password").fill("a long password")
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.locator(".tl-rows tbody tr")).to_have_count(len(day))
     trouble.expect_none(page)
 
@@ -143,7 +143,7 @@ PAGES = {
     "start": "/admin/",
     "list": LIST,
     "landing": "/",
-    "login": "/admin/login/",
+    "login": "/accounts/login/",
     "dead letters": "/admin/gateway/deadletter/",
 }
 

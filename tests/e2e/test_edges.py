@@ -243,7 +243,7 @@ def test_gateway_paths_carry_no_page_middleware(web: WebProcess) -> None:
 
 
 def test_pages_are_served_beside_the_gateway(web: WebProcess) -> None:
-    answer = ask(web, "GET", "/admin/login/", [(b"Host", b"127.0.0.1")])
+    answer = ask(web, "GET", "/accounts/login/", [(b"Host", b"127.0.0.1")])
     assert answer.status == 200
     assert b"<form" in answer.body
 

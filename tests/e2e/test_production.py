@@ -115,15 +115,15 @@ def test_pages_ask_for_tls_and_gateway_paths_are_never_redirected(
     session_database_url: str, upstreams: dict[str, str], tmp_path: Path
 ) -> None:
     with running_web(tmp_path, session_database_url, **upstreams, **PUBLIC, TURNLOG_BEHIND_TLS="1") as web:
-        redirected = ask(web, "GET", "/admin/login/", NAMED)
+        redirected = ask(web, "GET", "/accounts/login/", NAMED)
         assert redirected.status == 301
-        assert redirected.header(b"location") == b"https://gateway.example.com/admin/login/"
-        page = ask(web, "GET", "/admin/login/", SECURE)
+        assert redirected.header(b"location") == b"https://gateway.example.com/accounts/login/"
+        page = ask(web, "GET", "/accounts/login/", SECURE)
         assert page.status == 200
         assert (page.header(b"strict-transport-security") or b"").startswith(b"max-age=31536000")
         cookie = page.header(b"set-cookie") or b""
         assert b"secure" in cookie.lower()
-        assert ask(web, "GET", "/admin/login/", [(b"Host", b"evil.example.com"), SECURE[1]]).status == 400
+        assert ask(web, "GET", "/accounts/login/", [(b"Host", b"evil.example.com"), SECURE[1]]).status == 400
         for path in ("/livez", "/readyz", "/v1/models"):
             assert ask(web, "GET", path, [*NAMED, (b"x-api-key", b"sk-ant-mine")]).status == 200, path
         assert ask(web, "GET", "/livez", NAMED).header(b"strict-transport-security") is None
@@ -133,7 +133,7 @@ def test_without_a_proxy_nobody_believes_its_header(
     session_database_url: str, upstreams: dict[str, str], tmp_path: Path
 ) -> None:
     with running_web(tmp_path, session_database_url, **upstreams) as web:
-        page = ask(web, "GET", "/admin/login/", [(b"Host", b"127.0.0.1"), (b"X-Forwarded-Proto", b"https")])
+        page = ask(web, "GET", "/accounts/login/", [(b"Host", b"127.0.0.1"), (b"X-Forwarded-Proto", b"https")])
         assert page.status == 200
         assert page.header(b"strict-transport-security") is None
         assert b"secure" not in (page.header(b"set-cookie") or b"").lower()

@@ -29,7 +29,7 @@ def runserver(
 
 
 def test_pages_are_served(runserver: WebProcess) -> None:
-    answer = ask(runserver, "GET", "/admin/login/")
+    answer = ask(runserver, "GET", "/accounts/login/")
     assert answer.status == 200
     assert b"<form" in answer.body
 
