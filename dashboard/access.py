@@ -1,6 +1,7 @@
 """Who may open a page of the dashboard, and what they see on it.
 
-A view is given the `Viewer`; it reads rows through `viewer.rows` and sums through `viewer.figures`, and nothing else.
+A view is given the `Viewer`. It reads lists and sums through `viewer.figures`, what was said through `viewer.rows`, and
+nothing else.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.pages import BY_NAME, Need
-from gateway.history.visibility import Sight, figures_for, visible_to
+from gateway.history.visibility import Sight, visible_to
 
 P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """`rows`: whose requests may be read; `figures`: of which teams sums may be seen."""
+    """`rows`: whose requests may be read; `figures`: whose may be listed, with their figures, and summed up."""
 
     user: Any
     rows: Sight
@@ -32,7 +33,13 @@ class Viewer:
 
     @classmethod
     def of(cls, user: Any) -> Viewer:
-        return cls(user, visible_to(user), figures_for(user))
+        rows = visible_to(user)
+        return cls(user, rows, rows.of_figures())
+
+    @property
+    def may_read(self) -> bool:
+        """Whether anything that was said may be read."""
+        return self.may(Need.ROWS)
 
     def may(self, need: Need) -> bool:
         if need is Need.NOTHING:

@@ -68,7 +68,14 @@ GROUPS = (
             ("Breaker transitions", "electrical_services", "gateway.breakertransition"),
         ),
     ),
-    ("People", (("Users", "person", "auth.user"), ("Members", "badge", "gateway.member"))),
+    (
+        "People",
+        (
+            ("Users", "person", "auth.user"),
+            ("Members", "badge", "gateway.member"),
+            ("Audit log", "policy", "dashboard.auditevent"),
+        ),
+    ),
 )
 
 

@@ -13,7 +13,8 @@ from django.urls import NoReverseMatch, reverse
 
 
 class Need(Enum):
-    """What a reader must be allowed to see, so that the page makes sense."""
+    """What a reader must be allowed to see, so that the page makes sense: FIGURES for lists and sums, ROWS for what was
+    said."""
 
     NOTHING = "nothing"
     FIGURES = "figures"
@@ -41,11 +42,11 @@ class Page:
 
 PAGES = (
     Page("overview", "Overview", "space_dashboard", "o", "Now", Need.FIGURES),
-    Page("live", "Live", "sensors", "l", "Now"),
-    Page("agents", "Agents", "smart_toy", "a", "Now"),
-    Page("requests", "Requests", "list_alt", "r", "History"),
+    Page("live", "Live", "sensors", "l", "Now", Need.FIGURES),
+    Page("agents", "Agents", "smart_toy", "a", "Now", Need.FIGURES),
+    Page("requests", "Requests", "list_alt", "r", "History", Need.FIGURES),
     Page("conversations", "Conversations", "forum", "c", "History"),
-    Page("errors", "Errors", "error", "e", "History"),
+    Page("errors", "Errors", "error", "e", "History", Need.FIGURES),
     Page("usage", "Usage and cost", "payments", "u", "Figures", Need.FIGURES),
     Page("quota", "Quota", "speed", "q", "Figures", Need.FIGURES),
     Page("models", "Models and latency", "network_intelligence", "m", "Figures", Need.FIGURES),

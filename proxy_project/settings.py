@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "dashboard.auditing.auditing",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

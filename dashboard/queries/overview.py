@@ -20,7 +20,7 @@ def read_overview(viewer: Viewer, scope: Scope) -> dict[str, Any]:
     span = scope.hours()
     found = read_figures(span, (TIME, "model"), teams=viewer.figures.teams, only=scope.only(), latencies=False)
     total = added_up(found)
-    failed = scope.rows(viewer.rows).exclude(outcome=Outcome.COMPLETED).select_related("response").only(*LISTED)
+    failed = scope.rows(viewer.figures).exclude(outcome=Outcome.COMPLETED).select_related("response").only(*LISTED)
     newest = read_keyset(failed, {}, scope.address, size=5).rows
     return {"errors": newest, "total": total.sums if total else None, "chart": by_model(found, span.since, span.until)}
 

@@ -24,8 +24,8 @@ OURS = ("gateway", "dashboard")
 """The apps whose rows ops may change."""
 EVERYONE = ("view_requestlog", "view_rolluphour")
 LEADS = (*EVERYONE, "view_apikey", "add_apikey", "change_apikey", "view_team", "view_member")
-NOT_FOR_OPS = ("member", "legalhold", "retentionterm", "erasurecertificate")
-"""Models that ops see and do not change: people, and what is kept how long."""
+NOT_FOR_OPS = ("member", "legalhold", "retentionterm", "erasurecertificate", "auditevent")
+"""Models that ops see and do not change: people, what is kept how long, and who did what."""
 
 
 def permissions_of(role: str, using: str) -> QuerySet[Permission]:

@@ -81,12 +81,6 @@ def visible_to(user: AbstractBaseUser | AnonymousUser) -> Sight:
     return Sight(reading, frozenset(team for role, team in places if role == Member.Role.OPS and team is not None))
 
 
-def figures_for(user: AbstractBaseUser | AnonymousUser) -> Sight:
-    """Of which teams this person may see rows and sums: of those whose requests they read, and as ops of those they
-    run. For code that shows no prompt and no answer."""
-    return visible_to(user).of_figures()
-
-
 def may_see_bodies(user: AbstractBaseUser | AnonymousUser, team: str | None = None) -> bool:
     """Whether a person may read prompts and answers: those of one team ("" is no team), or, when none is named, any."""
     sight = visible_to(user)

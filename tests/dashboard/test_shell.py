@@ -41,7 +41,7 @@ def test_a_page_only_reads() -> None:
     assert client_of("superuser").post("/d/").status_code == 405
 
 
-def test_ops_see_figures_of_all_and_requests_of_nobody() -> None:
+def test_ops_see_figures_of_all_and_what_was_said_of_nobody() -> None:
     viewer = Viewer.of(person("ops"))
     assert viewer.figures.teams is None
     assert viewer.rows.teams == frozenset()

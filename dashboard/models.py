@@ -1,0 +1,40 @@
+"""What the dashboard keeps of its own: who did what."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class AuditEvent(models.Model):
+    """Something a person did that others may have to answer for. Written once: a trigger refuses changes and removals.
+
+    Names are kept as they were, and no row is referred to, so that an event outlives what it is about.
+    """
+
+    class Action(models.TextChoices):
+        SIGNED_IN = "signed in"
+        SIGN_IN_FAILED = "sign-in failed"
+        SIGNED_OUT = "signed out"
+        ACCOUNT = "account changed"
+        READ = "read"
+        EXPORTED = "exported"
+        CHANGED = "changed"
+
+    at = models.DateTimeField(auto_now_add=True)
+    action = models.CharField(max_length=16, choices=Action.choices)
+    actor_id = models.BigIntegerField(null=True, help_text="the user; null when nobody was signed in")
+    actor_name = models.CharField(max_length=150, blank=True)
+    address = models.CharField(max_length=64, blank=True, help_text="where the request came from")
+    target = models.TextField(blank=True, help_text="what it was done to")
+    details = models.TextField(blank=True, help_text="lines that went and came, without secrets; or what was asked for")
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = "audit event"
+        indexes = [
+            models.Index(fields=["actor_name", "-id"], name="auditevent_actor"),
+            models.Index(fields=["action", "-id"], name="auditevent_action"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor_name or 'nobody'} {self.action} {self.target}"

@@ -1,0 +1,112 @@
+"""What is written down of what people do, and that it stays as it was written."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+
+from dashboard import page_urls
+from dashboard.auditing import WATCHED, auditing, current
+from dashboard.models import AuditEvent
+from dashboard.pages import PAGES
+from gateway.configuration.revisions import revision
+from gateway.models import Team
+from tests.dashboard.people import client_of
+from tests.exchanges import Sample, keep_one
+
+pytestmark = pytest.mark.django_db
+REQUEST = {"model": "claude-opus-5-5", "messages": []}
+NOTHING_SAID: set[str] = set()
+
+
+def events() -> list[tuple[str, str, str]]:
+    rows = AuditEvent.objects.order_by("id").values_list("action", "actor_name", "target")
+    return [row for row in rows if row[0] != "signed in"]
+
+
+def test_signing_in_failing_and_signing_out_are_written_down_with_the_address(client: Client) -> None:
+    cache.clear()
+    User.objects.create_user("lead", password="a long password")
+    client.post("/accounts/login/", {"login": "lead", "password": "wrong"})
+    client.post("/accounts/login/", {"login": "lead", "password": "a long password"}, REMOTE_ADDR="10.1.2.3")
+    client.post("/accounts/logout/")
+    rows = list(AuditEvent.objects.order_by("id").values_list("action", "actor_name", "target", "address"))
+    assert rows == [
+        ("sign-in failed", "", "lead", "127.0.0.1"),
+        ("signed in", "lead", "", "10.1.2.3"),
+        ("signed out", "lead", "", "127.0.0.1"),
+    ]
+    assert "wrong" not in str(list(AuditEvent.objects.values()))
+
+
+def test_reading_and_taking_away_are_written_down() -> None:
+    client = client_of("superuser")
+    User.objects.filter(username="superuser").update(is_staff=True)
+    found = keep_one(Sample(REQUEST))
+    assert client.get(f"/d/r/{found}/").status_code == 200
+    assert client.get(f"/d/r/{found}/raw/request/").status_code == 200
+    client.get("/admin/gateway/requestlog/")
+    assert [row[0] for row in events()] == ["read", "exported"]
+    assert str(found) in events()[0][2]
+
+
+def test_what_was_refused_is_not_a_read() -> None:
+    client = client_of("other")
+    found = keep_one(Sample(REQUEST, team="alpha"))
+    assert client.get(f"/d/r/{found}/").status_code == 404
+    assert events() == []
+
+
+async def test_the_middleware_is_asynchronous_where_its_server_is() -> None:
+    seen = []
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        seen.append(current.get())
+        return HttpResponse()
+
+    request = RequestFactory().get("/")
+    await auditing(answer)(request)
+    assert seen == [request]
+    assert current.get() is None
+
+
+def test_a_change_of_the_configuration_is_written_down_with_what_changed() -> None:
+    user = User.objects.create_user("ops")
+    with revision(user, note="first"):
+        pass
+    with revision(user, note="second"):
+        Team.objects.create(name="gamma")
+    event = AuditEvent.objects.filter(action="changed").latest("id")
+    assert event.actor_name == "ops"
+    assert "gamma" in event.details
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_changes_or_removes_an_event() -> None:
+    event = AuditEvent.objects.create(action="read", actor_name="lead", target="x")
+    with pytest.raises(DatabaseError, match="only added to"), transaction.atomic():
+        AuditEvent.objects.filter(pk=event.pk).update(actor_name="somebody else")
+    with pytest.raises(DatabaseError, match="only added to"), transaction.atomic():
+        event.delete()
+
+
+def test_the_log_is_read_in_the_admin_and_nothing_else() -> None:
+    event = AuditEvent.objects.create(action="read", actor_name="lead", target="x")
+    client = client_of("superuser")
+    User.objects.filter(username="superuser").update(is_staff=True)
+    page = f"/admin/dashboard/auditevent/{event.pk}/"
+    assert client.get("/admin/dashboard/auditevent/").status_code == 200
+    assert client.get(f"{page}change/").status_code == 200
+    for path in (f"{page}delete/", "/admin/dashboard/auditevent/add/"):
+        assert client.post(path, {"post": "yes"}).status_code == 403
+
+
+def test_every_address_of_what_was_said_is_watched() -> None:
+    """A new one has to be entered, or named here as one that shows none of it."""
+    shows_none = {page.name for page in PAGES}
+    names = {entry.name for entry in page_urls.urlpatterns}
+    assert names - shows_none - NOTHING_SAID == {name.removeprefix("d:") for name in WATCHED if name.startswith("d:")}
