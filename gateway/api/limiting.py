@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.api.own_ways import COUNTS
@@ -23,7 +24,7 @@ from gateway.policy.budgets import (
     standing_headers,
     tightest,
 )
-from gateway.policy.limits import Measure, Who
+from gateway.policy.limits import Measure, Scope, Who
 from gateway.policy.rulebook import Rulebook
 
 if TYPE_CHECKING:
@@ -74,19 +75,33 @@ def limit(request: GatewayRequest, facts: Facts, book: Rulebook) -> None:
     caller = facts.caller
     if caller is not None and caller.name in book.exempt:
         return
-    who = who_of(request, facts, book)
-    aside = aside_of(request, facts, book, who) if asks_a_model(request, facts) else None
     counters = request.runtime.counters
-    try:
-        hold = counters.admit(book, who, aside)
-    except Exceeded as exceeded:
-        raise refused(exceeded, counters.now()) from None
+    while True:
+        who = who_of(request, facts, book)
+        aside = aside_of(request, facts, book, who) if asks_a_model(request, facts) else None
+        try:
+            hold = counters.admit(book, who, aside)
+            break
+        except Exceeded as exceeded:
+            if not pass_over(facts, exceeded):
+                raise refused(exceeded, counters.now()) from None
     if hold is None:
         return
     watched = None
     if aside is not None and book.meters:
         watched = Watched(hold, book, who.provider, facts.body_bytes, counters.was_usual)
     request.limited = Limited(hold, watched)
+
+
+def pass_over(facts: Facts, exceeded: Exceeded) -> bool:
+    """Where a provider has no room, the route's next one is tried."""
+    targets = facts.plan.targets
+    if exceeded.counter.rule.scope is not Scope.PROVIDER or len(targets) < 2:
+        return False
+    passed = f"{targets[0].provider.name}: {full(exceeded)}"
+    facts.plan = replace(facts.plan, targets=targets[1:], left_out=(*facts.plan.left_out, passed))
+    facts.treatments.pop(0)
+    return True
 
 
 def who_of(request: GatewayRequest, facts: Facts, book: Rulebook) -> Who:

@@ -8,10 +8,12 @@ no request waits for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
@@ -57,6 +59,7 @@ LEDGER = {
     "address": "r.client_address",
 }
 SUMS = {"team": "team", "key": "access_key", "model": "model", "provider": "provider"}
+T = TypeVar("T")
 Seeds = dict[Name, dict[Measure, float]]
 
 log = logging.getLogger(__name__)
@@ -86,7 +89,7 @@ class Books:
         if not rows and not warned:
             return
         try:
-            await asyncio.to_thread(write, rows, warned)
+            await in_thread(write, rows, warned)
             self._note(None)
         except (DatabaseError, InterfaceError) as error:
             for counter in changed:
@@ -96,7 +99,7 @@ class Books:
 
     async def _read(self, book: Rulebook, now: float) -> None:
         try:
-            seeds, usual = await asyncio.to_thread(read, book, now)
+            seeds, usual = await in_thread(read, book, now)
         except (DatabaseError, InterfaceError) as error:
             self._note(str(error).strip().split("\n")[0])
             return
@@ -110,6 +113,32 @@ class Books:
         if problem is not None and problem != self.problem:
             log.warning("budgets cannot be read or written down: %s", problem)
         self.problem = problem
+
+
+async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
+    """What `call` gives, from a thread that nobody waits for when the process ends: a database may be stalled."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(value: T | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(cast("T", value))
+
+    def run() -> None:
+        value, problem = None, None
+        try:
+            value = call(*arguments)
+        except BaseException as error:
+            problem = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, value, problem)
+
+    threading.Thread(target=run, name="budget-books", daemon=True).start()
+    return await done
 
 
 def read(book: Rulebook, now: float) -> tuple[Seeds, dict[str, float]]:

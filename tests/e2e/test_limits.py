@@ -36,8 +36,11 @@ OWN = (
     "providers:\n"
     '  - {{name: fake, dialect: anthropic, address: "{url}", keyless: true}}\n'
     '  - {{name: engine, dialect: openai, address: "{url}", keyless: true}}\n'
+    '  - {{name: small, dialect: anthropic, address: "{url}", keyless: true, extra_headers: {{x-from: small}}}}\n'
     "routes:\n"
     '  - {{match: "claude-*", provider: fake}}\n'
+    '  - {{match: "spread", provider: small, targets: [{{provider: fake}}]}}\n'
+    '  - {{match: "small", provider: small}}\n'
     '  - {{match: "gpt-*", provider: engine}}\n'
     "api_keys:\n" + "".join(f"  - {{{{name: {name}, key_env: {name.upper()}}}}}\n" for name in KEYS)
 )
@@ -46,6 +49,7 @@ limits:
   - {{name: slowly, scope: key, names: [slow], requests_per_minute: 2}}
   - {{name: second, scope: key, names: [twice], requests_per_second: 1, burst: 2}}
   - {{name: alone, scope: key, names: [one], concurrent: 1}}
+  - {{name: full-house, scope: provider, names: [small], requests_per_minute: 1}}
   - {{name: talk, scope: key, names: [talker], tokens_per_minute: 100}}
 budgets:
   - {{name: nothing-left, scope: key, names: [spent], period: daily, zone: Europe/Berlin, tokens: 10,
@@ -105,6 +109,13 @@ def test_a_rate_is_refused_in_each_dialect_with_when_to_come_again(limited: WebP
     chat = ask(limited, "POST", "/v1/chat/completions", headers("slow"), message(model="gpt-5.5"))
     error = json.loads(chat.body)["error"]
     assert (chat.status, error["type"], error["code"]) == (429, "requests", "rate_limit_exceeded")
+
+
+def test_where_a_provider_has_no_room_the_next_is_asked(limited: WebProcess, provider: FakeProvider) -> None:
+    assert [say(limited, "free", model="spread").status for _ in range(3)] == [200, 200, 200]
+    marked = [(b"x-from", b"small") in [(n.lower(), v) for n, v in seen.headers] for seen in provider.requests]
+    assert marked == [True, False, False]
+    assert say(limited, "free", model="small").status == 429
 
 
 def test_a_burst_is_let_through_and_the_rate_goes_on(limited: WebProcess) -> None:
