@@ -29,6 +29,17 @@ MILLISECOND = datetime.timedelta(milliseconds=1)
 ORGANIZATION = b"6f1d2b7e-0000-4000-8000-00000000d0de"
 
 
+class Window(NamedTuple):
+    """`most` is the part of it that is used at its end."""
+
+    name: str
+    length: datetime.timedelta
+    most: float
+
+
+WINDOWS = (Window("5h", datetime.timedelta(hours=5), 0.95), Window("7d", datetime.timedelta(days=7), 0.7))
+
+
 class Plan(NamedTuple):
     turns: int
     days: int
@@ -90,7 +101,7 @@ def recorded(turn: Turn) -> Recorded:
         admission=admission(turn, len(body)),
         end=End(times[-1] + 500, turn.outcome, None, [attempt]),
         body=body,
-        head=ResponseHead(times[0] - 900, turn.status, answer_headers(kind)),
+        head=ResponseHead(times[0] - 900, turn.status, answer_headers(kind, turn.at)),
         response=b"".join(turn.chunks),
         times=times,
         sizes=[len(chunk) for chunk in turn.chunks],
@@ -132,9 +143,20 @@ def request_headers(turn: Turn) -> HeaderPairs:
     return [(name.encode(), value.encode()) for name, value in pairs if value is not None]
 
 
-def answer_headers(kind: bytes) -> HeaderPairs:
+def answer_headers(kind: bytes, at: datetime.datetime) -> HeaderPairs:
     number = b"req_%024x" % random.getrandbits(96)
-    return [(b"content-type", kind), (b"request-id", number), (b"anthropic-organization-id", ORGANIZATION)]
+    pairs = [(b"content-type", kind), (b"request-id", number), (b"anthropic-organization-id", ORGANIZATION)]
+    return [*pairs, *(pair for window in WINDOWS for pair in limit_headers(window, at))]
+
+
+def limit_headers(window: Window, at: datetime.datetime) -> HeaderPairs:
+    """How much of a subscription's window was used by then: more and more, and a little faster towards its end."""
+    begun = EPOCH + (at - EPOCH) // window.length * window.length
+    used = window.most * ((at - begun) / window.length) ** 1.15
+    resets = int((begun + window.length).timestamp())
+    start = f"anthropic-ratelimit-unified-{window.name}"
+    pairs = ((f"{start}-utilization", f"{used:.2f}"), (f"{start}-reset", str(resets)), (f"{start}-status", "allowed"))
+    return [(name.encode(), value.encode()) for name, value in pairs]
 
 
 def new_id(at: datetime.datetime) -> bytes:

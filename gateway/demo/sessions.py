@@ -12,11 +12,12 @@ from typing import Any
 from gateway.demo.answers import error_body, message_stream
 from gateway.demo.people import Caller
 from gateway.demo.texts import Texts
+from gateway.demo.tool_calls import TOOLS, ToolCalls
 from gateway.dialects.json_values import JSONObject
 
-TOOLS = ("Read", "Edit", "Bash", "Grep", "Write", "Task", "WebFetch", "TodoWrite", "mcp__tracker__search")
 SYSTEM = "You are a coding agent. Work in small steps, run the tests, and say what you changed. " * 40
 COMPACTED_AT = 60
+COMPACTED = "This session is being continued from a previous conversation that ran out of context."
 BYTES_OF_A_TOKEN = 4
 FAULTS = ((0.012, 529, "overloaded_error", "Overloaded"), (0.006, 429, "rate_limit_error", "Too many requests"))
 CUT = 0.008
@@ -50,19 +51,21 @@ class Session:
     messages: list[JSONObject] = field(default_factory=list)
     cached: int = 0
     session_id: str = ""
+    task: str = ""
+    """What it begins with; empty: anything."""
 
     def turns(self, count: int) -> Iterator[Turn]:
         self.session_id = self.session_id or str(uuid.UUID(int=self.source.getrandbits(128)))
-        self.messages = [{"role": "user", "content": self.texts.ask()}]
+        self.messages = [{"role": "user", "content": self.task or self.texts.ask()}]
         for number in range(count):
             yield from self._failed()
             content, stop = self._answer(last=number == count - 1)
             yield self._answered(content, stop)
             self._go_on(content)
             if content[-1].get("name") == "Task":
-                yield from self._subagent()
+                yield from self._subagent(content[-1]["input"]["prompt"])
             if len(self.messages) > COMPACTED_AT:
-                self.messages = [{"role": "user", "content": f"Summary so far: {self.texts.say()} {self.texts.say()}"}]
+                self.messages = [{"role": "user", "content": f"{COMPACTED} {self.texts.say()} {self.texts.say()}"}]
                 self.cached = 0
 
     def _answer(self, *, last: bool) -> tuple[list[JSONObject], str]:
@@ -70,10 +73,8 @@ class Session:
         if last or self.source.random() < 0.15:
             return [said], "end_turn"
         name = self.source.choice(TOOLS)
-        asked: JSONObject = (
-            {"file_path": self.texts.path()} if name in ("Read", "Edit", "Write") else {"query": self.texts.say()}
-        )
-        use = {"type": "tool_use", "id": f"toolu_{self.source.getrandbits(96):024x}", "name": name, "input": asked}
+        given = ToolCalls(self.source, self.texts).given(name)
+        use = {"type": "tool_use", "id": f"toolu_{self.source.getrandbits(96):024x}", "name": name, "input": given}
         return [said, use], "tool_use"
 
     def _answered(self, content: list[JSONObject], stop: str) -> Turn:
@@ -116,16 +117,16 @@ class Session:
             self.messages.append({"role": "user", "content": self.texts.ask()})
             return
         failed = self.source.random() < 0.06
-        said = "Error: no such file" if failed else self.texts.source(self.source.randrange(2, 24))
+        said = "Error: no such file" if failed else ToolCalls(self.source, self.texts).answer(use["name"])
         result: JSONObject = {"tool_use_id": use["id"], "type": "tool_result", "content": said}
         self.messages.append({"role": "user", "content": [{**result, "is_error": True} if failed else result]})
 
-    def _subagent(self) -> Iterator[Turn]:
+    def _subagent(self, task: str) -> Iterator[Turn]:
         if self.agent_id is None:
             child = Session(
                 self.caller, self.at, self.source, self.texts, f"a{self.source.getrandbits(64):016x}", "main"
             )
-            child.session_id = self.session_id
+            child.session_id, child.task = self.session_id, task
             yield from child.turns(self.source.randrange(1, 5))
             self.at = child.at
 

@@ -46,6 +46,12 @@ class Texts:
         noun, verb = self.random.choice(NOUNS), self.random.choice(VERBS)
         return f"src/{self.random.choice(NOUNS)}/{verb}_{noun}.py"
 
+    def name(self) -> str:
+        return f"{self.random.choice(VERBS)}_{self.random.choice(NOUNS)}"
+
+    def code(self, lines: int) -> str:
+        return "\n".join(self._line(number) for number in range(1, lines + 1))
+
     def source(self, lines: int) -> str:
         return "\n".join(f"{number:6}\t{self._line(number)}" for number in range(1, lines + 1))
 

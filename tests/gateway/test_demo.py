@@ -7,8 +7,10 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
+from gateway.history.conversation.loading import load_sessions
+from gateway.history.conversation.turns import Mark
 from gateway.history.verification import Progress, verify
-from gateway.models import Node, RequestLog, ResponseLog, RollupHour, StoredBody
+from gateway.models import Node, RateLimitSample, RequestLog, ResponseLog, RollupHour, StoredBody
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +31,9 @@ def test_a_demonstration_is_stored_as_real_turns_are() -> None:
     assert priced > 450
     assert RollupHour.objects.exists()
     assert Node.objects.filter(depth__gt=20).exists()
+    assert RateLimitSample.objects.filter(name="anthropic-ratelimit-unified-5h-utilization").exists()
+    marks = {mark for loaded in load_sessions(rows, 100) for turn in loaded.turns for mark in turn.marks}
+    assert Mark.COMPACTION in marks
     progress = Progress()
     assert [problem for problem in verify(progress) if problem] == []
     assert progress.exchanges == 500
