@@ -30,6 +30,7 @@ from gateway.history.conversation.tree import Agent, agents_of
 from gateway.history.conversation.turns import Turn, gather, new_messages
 from gateway.history.export.session_page import messages_of
 from gateway.history.transcript.blocks import SHOWN_ON_ONE_PAGE, Allowance, as_list, as_mapping, bounded_turn, pretty
+from gateway.history.transcript.blocks import Turn as Message
 from gateway.history.visibility import Sight
 from gateway.models import RequestLog
 
@@ -249,9 +250,16 @@ def read_turns(
     at = next((number for number, turn in enumerate(agent.turns) if turn.id == start), 0)
     shown = agent.turns[at : at + TURNS_SHOWN]
     renderer, allowance = Renderer(), Allowance(SHOWN_ON_ONE_PAGE)
+    if at > 0:
+        renderer.note_calls(answer_of(window.loaded, agent.turns[at - 1].turn.answer))
     turns = [read_turn(window.loaded, turn, renderer, allowance, media) for turn in shown]
     after = at + TURNS_SHOWN
     return turns, agent.turns[after].id if after < len(agent.turns) else None
+
+
+def answer_of(loaded: Loaded, call: Call) -> Sequence[Message]:
+    reply = loaded.reader.value(call.reply) if call.reply else None
+    return messages_of(call, reply if isinstance(reply, list) else [] if reply is None else [reply])
 
 
 def read_turn(loaded: Loaded, rail: RailTurn, renderer: Renderer, allowance: Allowance, media: Any) -> ReadTurn:
@@ -260,8 +268,7 @@ def read_turn(loaded: Loaded, rail: RailTurn, renderer: Renderer, allowance: All
     kept = fresh[-MESSAGES_OF_A_FIRST_TURN:]
     renderer.media_address = lambda found: media(call.id, found)
     said = messages_of(call, [loaded.reader.read(part) for part in kept])
-    reply = loaded.reader.value(call.reply) if call.reply else None
-    answered = messages_of(call, reply if isinstance(reply, list) else [] if reply is None else [reply])
+    answered = answer_of(loaded, call)
     before = call_before(loaded, call)
     return ReadTurn(
         rail,

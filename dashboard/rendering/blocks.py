@@ -83,9 +83,7 @@ class Renderer:
     def turns(self, turns: Iterable[Turn]) -> list[ShownTurn]:
         """In their order, with the newest formatted first, as long as the page's allowance lasts."""
         found = list(turns)
-        for turn in found:
-            for block in turn.blocks:
-                self.note_call(block)
+        self.note_calls(found)
         return [self.turn(turn) for turn in reversed(found)][::-1]
 
     def turn(self, turn: Turn) -> ShownTurn:
@@ -94,6 +92,12 @@ class Renderer:
         if css == "user" and blocks and all(block.kind in ("result", "injected") for block in blocks):
             css = "tool" if any(block.kind == "result" for block in blocks) else "injected"
         return ShownTurn(turn.role, css, turn.number, turn.note, blocks, css in ("user", "assistant"))
+
+    def note_calls(self, turns: Iterable[Turn]) -> None:
+        """Calls whose results may come later."""
+        for turn in turns:
+            for block in turn.blocks:
+                self.note_call(block)
 
     def note_call(self, block: Block) -> None:
         if block.kind == "tool_use" and block.call:

@@ -102,6 +102,7 @@ def quota(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     windows = quota_figures.read_quota(viewer.figures, now)
     context: dict[str, Any] = {
         "windows": [(window, burner_links(window)) for window in windows],
+        "accounts": len({window.account for window in windows}),
         "advice": quota_figures.advice(windows),
         "refusals": quota_figures.refusals(viewer.figures, now) if windows else None,
     }
