@@ -310,3 +310,16 @@ def test_a_rule_changed_while_it_runs_keeps_what_was_used(limited: WebProcess) -
     poorer = richer.replace("100000", "10")
     manage(limited, "config", "apply", "-", text=poorer)
     until(lambda: say(limited, "spent").status == 429, 5, "the smaller budget")
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_translated_answer_is_counted_by_what_its_provider_said(limited: WebProcess, streams: bool) -> None:
+    before = usage(limited, "cut")["budgets"][0]["used"]
+    answer = say(limited, "cut", model="gpt-5.5", stream=streams)
+    assert answer.status == 200
+    assert unified(answer)["status"] == "allowed"
+    used = until(lambda: (now := usage(limited, "cut")["budgets"][0]["used"]) > before and now - before, 5, "the count")
+    told = json.loads(answer.body)["usage"] if not streams else None
+    if told is not None:
+        counted = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        assert used == sum(told.get(name) or 0 for name in counted)
