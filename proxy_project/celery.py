@@ -31,6 +31,12 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "grade what waits": {"task": "gateway.tasks.grading.grade", "schedule": 3.0, "options": {"expires": 3.0}},
+    "choose what to grade": {
+        "task": "gateway.tasks.grading.sample_requests",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
     "make partitions ahead": {"task": "gateway.tasks.partitions.make_partitions_ahead", "schedule": HOUR},
 }
 
@@ -56,6 +62,7 @@ def configuration(environment: Environment) -> dict[str, Any]:
             "gateway.tasks.remote_configuration",
             "gateway.tasks.retention",
             "gateway.tasks.costs",
+            "gateway.tasks.grading",
             "gateway.tasks.rollups",
             "gateway.tasks.search",
         ],

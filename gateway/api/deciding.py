@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.api.answer_cache import look_up
-from gateway.api.errands import errand_of, errand_target, errand_treatment
+from gateway.api.errands import admit_errand, errand_of, errand_target, errand_treatment
 from gateway.api.facts import NO_ENVELOPE, Facts
 from gateway.api.keeping import continue_conversation
 from gateway.api.limiting import limit
@@ -52,10 +52,12 @@ async def decide(request: GatewayRequest, facts: Facts) -> None:
     facts.errand = errand_of(request, facts.presented)
     if facts.errand is None:
         facts.admitted = check_access(request, facts.presented, snapshot)
+    elif facts.errand.follows_routes:
+        facts.admitted = admit_errand(facts.errand)
     check_room(request)
     facts.body = await read_or_refuse(request)
     facts.body_bytes = len(facts.body)
-    if facts.errand is not None:
+    if facts.errand is not None and not facts.errand.follows_routes:
         facts.plan = Plan((errand_target(request, facts.errand, snapshot),), reason="an errand of Turnlog's own")
         facts.treatments.append(errand_treatment(facts.errand, facts.presented, facts.plan.targets[0].provider))
         return

@@ -1,4 +1,5 @@
-"""Requests that Turnlog itself sends through the gateway: to where they say, past the routes and past the keys."""
+"""Requests that Turnlog itself sends through the gateway: to where they say, past the routes and past the keys; a
+judge is asked by the routes."""
 
 from __future__ import annotations
 
@@ -8,10 +9,10 @@ from typing import TYPE_CHECKING
 from gateway.api.refusals import Refusal
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import provider_dialect
-from gateway.policy.access import Keep, Presented, Replace, Treatment, provider_header
+from gateway.policy.access import Admitted, Keep, Presented, Replace, Treatment, provider_header
 from gateway.policy.errands import SELFTEST, Errand, open_errand
 from gateway.policy.routing import Target
-from gateway.policy.snapshot import ProviderEntry, Snapshot
+from gateway.policy.snapshot import Caller, ProviderEntry, Snapshot
 
 if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
@@ -22,6 +23,11 @@ def errand_of(request: GatewayRequest, presented: Presented) -> Errand | None:
     if not presented.turnlog:
         return None
     return open_errand(presented.turnlog[0], request.runtime.errand_key, time.time())
+
+
+def admit_errand(errand: Errand) -> Admitted:
+    """Who is recorded as the caller, and whose limits it is under."""
+    return Admitted(Caller(errand.purpose, team=errand.team), own_passes=False, ours=True)
 
 
 def errand_target(request: GatewayRequest, errand: Errand, snapshot: Snapshot) -> Target:

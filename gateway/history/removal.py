@@ -24,6 +24,13 @@ REMEMBER = """
 INSERT INTO gateway_erasedexchange (exchange_id, erased_at) SELECT unnest(%s::uuid[]), now() ON CONFLICT DO NOTHING
 """
 
+FORGET_GRADES = """
+WITH gone AS (DELETE FROM gateway_gradedrequest WHERE request_id = ANY(%(ids)s) RETURNING grade_id, request_id)
+DELETE FROM gateway_grade grade USING gone WHERE grade.id = gone.grade_id AND NOT EXISTS (
+    SELECT FROM gateway_gradedrequest other
+    WHERE other.grade_id = grade.id AND other.request_id <> ALL(%(ids)s))
+"""
+
 
 @dataclass(slots=True)
 class Removed:
@@ -58,6 +65,7 @@ def remove_batch(batch: list[uuid.UUID], removed: Removed) -> None:
         cursor.execute(REMEMBER, [batch])
         for table in PARTITIONED_TABLES:
             cursor.execute(f"DELETE FROM {table} WHERE id = ANY(%s)", [batch])  # noqa: S608
+        cursor.execute(FORGET_GRADES, {"ids": batch})
     for scope, id, size in rows:
         removed.places.add((month_of(id.bytes), scope))
         removed.exchanges += 1

@@ -25,6 +25,7 @@ from gateway.history.latency import bucket_sql
 from gateway.history.partitions import month_of
 from gateway.history.rollup_marks import MARK
 from gateway.models import RollupDay, RollupZone
+from gateway.policy.errands import COUNTED
 
 UTC = datetime.UTC
 ROLLUP_LOCK = 0x726F6C6C
@@ -43,7 +44,8 @@ SELECT r.provider, coalesce(r.model, r.routed_model, r.requested_model, '') AS m
        {bucket_sql("s.duration_ms")} AS duration_bucket,
        {bucket_sql("s.first_byte_ms")} AS first_byte_bucket
 FROM gateway_requestlog r JOIN gateway_responselog s ON s.id = r.id
-WHERE r.id >= %(first)s AND r.id < %(beyond)s AND s.id >= %(first)s AND s.id < %(beyond)s AND r.purpose = ''
+WHERE r.id >= %(first)s AND r.id < %(beyond)s AND s.id >= %(first)s AND s.id < %(beyond)s
+  AND r.purpose = ANY(%(purposes)s)
 """  # noqa: S608
 SUMS = """
 count(*) AS requests, count(*) FILTER (WHERE failed) AS errors, count(*) FILTER (WHERE metered) AS metered,
@@ -149,7 +151,7 @@ def sum_day(cursor: Any, day: LocalDay) -> None:
         cursor.execute(INSERT_DAY, bounds | day._asdict())
 
 
-def has_all_turns(cursor: Any, bounds: dict[str, uuid.UUID]) -> bool:
+def has_all_turns(cursor: Any, bounds: dict[str, Any]) -> bool:
     """Sums outlive their turns: what was summed up stays where none are left, and where only those are that a legal
     hold kept of a month that went, or those of a local day's other month."""
     last = uuid.UUID(int=bounds["beyond"].int - 1)
@@ -157,8 +159,8 @@ def has_all_turns(cursor: Any, bounds: dict[str, uuid.UUID]) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def id_bounds(start: datetime.datetime, end: datetime.datetime) -> dict[str, uuid.UUID]:
-    return {"first": first_id_at(start), "beyond": first_id_at(end)}
+def id_bounds(start: datetime.datetime, end: datetime.datetime) -> dict[str, Any]:
+    return {"first": first_id_at(start), "beyond": first_id_at(end), "purposes": list(COUNTED)}
 
 
 def mark_range(since: datetime.datetime | None = None, until: datetime.datetime | None = None) -> int:

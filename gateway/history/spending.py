@@ -10,6 +10,7 @@ from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from gateway.history.queries import matching
 from gateway.history.visibility import EVERYTHING, Sight
 from gateway.models import RequestLog
+from gateway.policy.errands import COUNTED
 
 SPENDERS = {"session": "session_id", "agent": "agent_id"}
 TOKENS = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "thinking")
@@ -36,7 +37,7 @@ def spent_by(
 
 def usage_of(turns: QuerySet[RequestLog]) -> QuerySet[RequestLog]:
     """Without replays and self-tests."""
-    return turns.filter(purpose="")
+    return turns.filter(purpose__in=COUNTED)
 
 
 def sums() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from gateway.models.caching import CacheClearing, CacheRule
 from gateway.models.capabilities import Capability
 from gateway.models.capture import CapturePolicy
 from gateway.models.configuration import ConfigurationRevision, ConfigurationVersion, GatewaySettings
+from gateway.models.grading import Grade, GradedRequest, GradingSettings, Rubric
 from gateway.models.header_rules import HeaderRule, HeaderRuleDryRun
 from gateway.models.ledger import DeadLetter, SpoolSegment, SpoolTotal
 from gateway.models.limits import Budget, BudgetEvent, BudgetStanding, Limit
@@ -42,6 +43,9 @@ __all__ = [
     "ErasureCertificate",
     "FleetState",
     "GatewaySettings",
+    "Grade",
+    "GradedRequest",
+    "GradingSettings",
     "HeaderRecord",
     "HeaderRule",
     "HeaderRuleDryRun",
@@ -64,6 +68,7 @@ __all__ = [
     "RollupHour",
     "RollupZone",
     "RouteTarget",
+    "Rubric",
     "Scope",
     "SearchQueue",
     "SearchText",

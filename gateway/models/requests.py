@@ -57,7 +57,9 @@ class RequestLog(models.Model):
     messages_leaf = models.BinaryField(null=True, help_text="the node of its last message; null: not split")
     scope = models.IntegerField(db_default=0, help_text="whose blobs and nodes: a Scope, 0 for no team")
     purpose = models.TextField(
-        blank=True, db_default="", help_text="empty: a client's own; replay and selftest are no usage"
+        blank=True,
+        db_default="",
+        help_text="empty: a client's own; grading: a judge was asked; replay and selftest are no usage",
     )
     replay_of = models.UUIDField(null=True, help_text="the request this one repeats")
     handling = models.TextField(

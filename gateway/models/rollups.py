@@ -17,7 +17,8 @@ def tokens() -> models.BigIntegerField[Any, Any]:
 
 class RollupRow(models.Model):
     """One combination of what is told apart. Sums are over what is known and NULL when nothing is; the counts beside
-    them say of how many turns. Replays and self-tests are not in here."""
+    them say of how many turns. Replays and self-tests are not in here;
+    what a judge of prompts was asked is, under the key `grading`."""
 
     provider = models.TextField()
     model = models.TextField(help_text="the model that answered, else the one asked for")

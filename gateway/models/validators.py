@@ -68,6 +68,16 @@ def check_proxy_address(value: str) -> None:
         raise ValidationError("A proxy is written as http://host:3128 or socks5://host:1080; its user stands apart.")
 
 
+def check_http_address(value: str) -> None:
+    try:
+        split = urlsplit(value)
+        is_address = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or any(character <= " " for character in value):
+        raise ValidationError("An address is needed, such as https://gateway.example.com or http://10.0.0.7:8787.")
+
+
 def check_region_table(value: Any) -> None:
     if not isinstance(value, dict):
         raise ValidationError('A table is needed, such as {"eu": ["us"]}.')

@@ -65,6 +65,8 @@ class Admitted:
     """None in open mode."""
     own_passes: bool
     """Whether the credential headers are the caller's own, and may reach the default provider."""
+    ours: bool = False
+    """Turnlog itself asks: it spends the providers' credentials in open mode, too."""
 
 
 OPEN = Admitted(None, own_passes=True)
@@ -207,7 +209,7 @@ def treat_credentials(
     if not admitted.own_passes or provider.name != DEFAULT_PROVIDERS[provider.dialect]:
         if provider.keyless:
             return Replace(None)
-        if not snapshot.keyed:
+        if not snapshot.keyed and not admitted.ours:
             return Denied(NOT_IN_OPEN_MODE.format(provider.name))
         if provider.credential is None:
             return Denied(f"The provider {provider.name} has no credential. {ADD_ONE}")
