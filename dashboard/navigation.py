@@ -25,6 +25,14 @@ GROUPS = (
         ),
     ),
     (
+        "Grading",
+        (
+            ("Grades", "grading", "gateway.grade"),
+            ("Rubrics", "rule", "gateway.rubric"),
+            ("Judge and sampling", "gavel", "gateway.gradingsettings"),
+        ),
+    ),
+    (
         "Money",
         (
             ("Prices", "sell", "gateway.modelprice"),

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from dashboard.views import conversations, figures, request
+from dashboard.views.grades import correct_grade, grades, request_grade, request_grade_page
 from dashboard.views.overview import overview
 
 app_name = "d"
@@ -17,4 +18,8 @@ urlpatterns = [
     path("r/<uuid:request_id>/raw/<str:part>/", request.request_raw, name="request_raw"),
     path("r/<uuid:request_id>/media/<str:digest>/", request.request_media, name="request_media"),
     path("r/<uuid:request_id>/copy/<str:form>/", request.request_copy, name="request_copy"),
+    path("grades/", grades, name="grades"),
+    path("grades/of/<uuid:request_id>/", request_grade_page, name="request_grade_page"),
+    path("grades/of/<uuid:request_id>/part/", request_grade, name="request_grade"),
+    path("grades/of/<uuid:request_id>/correct/", correct_grade, name="correct_grade"),
 ]

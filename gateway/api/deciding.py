@@ -50,10 +50,8 @@ async def decide(request: GatewayRequest, facts: Facts) -> None:
     if snapshot is not request.runtime.obeyed:
         request.runtime.obey(snapshot)
     facts.errand = errand_of(request, facts.presented)
-    if facts.errand is None:
-        facts.admitted = check_access(request, facts.presented, snapshot)
-    elif facts.errand.follows_routes:
-        facts.admitted = admit_errand(facts.errand)
+    found = facts.errand
+    facts.admitted = admit_errand(found) if found else check_access(request, facts.presented, snapshot)
     check_room(request)
     facts.body = await read_or_refuse(request)
     facts.body_bytes = len(facts.body)

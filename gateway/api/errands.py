@@ -25,8 +25,10 @@ def errand_of(request: GatewayRequest, presented: Presented) -> Errand | None:
     return open_errand(presented.turnlog[0], request.runtime.errand_key, time.time())
 
 
-def admit_errand(errand: Errand) -> Admitted:
-    """Who is recorded as the caller, and whose limits it is under."""
+def admit_errand(errand: Errand) -> Admitted | None:
+    """Who is recorded as the caller, and whose limits it is under; None: nobody."""
+    if not errand.follows_routes:
+        return None
     return Admitted(Caller(errand.purpose, team=errand.team), own_passes=False, ours=True)
 
 
