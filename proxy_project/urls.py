@@ -6,6 +6,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+from gateway.read_api.routes import api as read_api
 from proxy_project.enter import enter
 
 # Only a process that serves a page needs what the pages are made of.
@@ -17,5 +18,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("dashboard.accounts.urls")),
     path("enter/<str:uid>/<str:token>/", enter, name="enter"),
+    path("api/v1/", read_api.urls),
     path("", include("dashboard.urls")),
 ]
