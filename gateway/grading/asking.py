@@ -31,6 +31,11 @@ def ask_for_request(row: RequestLog, asker: Asker) -> Grade:
     return ask(words_in(row), row.team, asker, row)
 
 
+def ask_for_words(words: Words, team: str, asker: Asker) -> Grade:
+    """The grade of words that need not be in the history."""
+    return ask(words, team, asker, None)
+
+
 def ask(words: Words, team: str, asker: Asker, row: RequestLog | None) -> Grade:
     """One that failed is asked for again, by whoever asks for it again."""
     grade, made = Grade.objects.get_or_create(

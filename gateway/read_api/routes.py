@@ -4,6 +4,7 @@ teams that the caller may read."""
 from __future__ import annotations
 
 import datetime
+import json
 import uuid
 from itertools import groupby
 from typing import Annotated, Any
@@ -12,12 +13,16 @@ from django.http import HttpRequest
 from ninja import NinjaAPI, Query, Schema
 from pydantic import AwareDatetime, Field
 
+from gateway.dialects.names import Dialect
+from gateway.grading.asking import Asker, ask_for_request, ask_for_words
+from gateway.grading.prompt_text import NoWords, words_of_body
 from gateway.history.figures import TIME, Figures, Span, read_figures
 from gateway.history.id_times import HOUR, first_id_at
 from gateway.history.queries import detail
 from gateway.history.visibility import Sight
+from gateway.models import Grade, RequestLog
 from gateway.read_api.access import by_key, by_session
-from gateway.read_api.shapes import SUMMARY_COLUMNS, counted, summary, tokens_of, whole
+from gateway.read_api.shapes import SUMMARY_COLUMNS, counted, prompt_grade, summary, tokens_of, whole
 
 DAYS = datetime.timedelta(days=7)
 COUNTED = 10_000
@@ -36,6 +41,14 @@ class Narrowed(Schema):
     start: AwareDatetime | None = None
     end: AwareDatetime | None = None
     before: uuid.UUID | None = None
+
+
+class GradeRequest(Schema):
+    """`messages` and `systemMessages` as in the Messages API, or a `requestId`."""
+
+    messages: list[dict[str, Any]] = []
+    systemMessages: list[dict[str, Any]] = []
+    requestId: uuid.UUID | None = None
 
 
 class Times(Schema):
@@ -94,6 +107,35 @@ def one_request(request: HttpRequest, request_id: uuid.UUID) -> Any:
     if row is None:
         return api.create_response(request, {"error": "There is no such request."}, status=404)
     return {"request": summary(row) | {"detail": detail(request_id)}, "fullId": str(request_id)}
+
+
+@api.post(
+    "/grade-prompt",
+    # A key alone: what a browser sends by itself must not spend money.
+    auth=by_key,
+    response={200: dict, 400: Error, 401: Error, 404: Error, 422: dict},
+    summary="Ask for the grade of a prompt, or for what came of it",
+)
+def grade_prompt(request: HttpRequest, asked: GradeRequest) -> Any:
+    """The words sent, or those of the request named. The same words are graded once: ask again until `isProcessing` is
+    false."""
+    try:
+        return prompt_grade(ask_for(sight_of(request), asked))
+    except RequestLog.DoesNotExist:
+        return api.create_response(request, {"error": "There is no such request."}, status=404)
+    except NoWords as nothing:
+        return api.create_response(request, {"error": f"There is nothing to grade: {nothing}."}, status=400)
+
+
+def ask_for(sight: Sight, asked: GradeRequest) -> Grade:
+    """Raises RequestLog.DoesNotExist and NoWords."""
+    asker = Asker(Grade.Origin.API)
+    if asked.requestId is not None:
+        rows = sight.requests().select_related("header_record")
+        return ask_for_request(rows.get(id=asked.requestId), asker)
+    body = {"model": "-", "max_tokens": 1, "messages": asked.messages, "system": asked.systemMessages or []}
+    (team,) = sight.teams or ("",)
+    return ask_for_words(words_of_body(Dialect.ANTHROPIC, json.dumps(body).encode()), team, asker)
 
 
 @api.get("/stats", response={200: dict, 401: Error, 422: dict}, summary="Tokens and requests by day")

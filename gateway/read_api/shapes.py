@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gateway.grading.rubric import MOST_POINTS
 from gateway.history.figures import Figures
+from gateway.models import Grade
 
 SUMMARY_COLUMNS = (
     "id", "started_at", "method", "path", "requested_model", "model", "routed_model", "status_code", "session_id",
@@ -60,6 +62,25 @@ def counted(found: Sequence[Figures]) -> dict[str, Any]:
         "requests": sum(entry["requests"] for entry in models.values()),
         "models": models,
     }
+
+
+def prompt_grade(grade: Grade) -> dict[str, Any]:
+    """While the judge has not answered, and where it failed, there are no points; a failure is told in `error`."""
+    words = grade.words
+    told = {
+        "score": grade.final_score,
+        "maxScore": MOST_POINTS,
+        "feedback": words["feedback"],
+        "improvedPrompt": words["improved_prompt"],
+        "criteria": {
+            name: {"score": points, "feedback": words["criteria"].get(name, "")}
+            for name, points in grade.points.items()
+        },
+        "gradingTimestamp": grade.graded_at.isoformat() if grade.graded_at else None,
+        "isProcessing": grade.state in (Grade.State.WAITING, Grade.State.RUNNING),
+        "error": grade.problem if grade.state == Grade.State.FAILED else None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def whole(milliseconds: float | None) -> int | None:

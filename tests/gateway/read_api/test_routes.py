@@ -11,7 +11,8 @@ from django.test import Client
 
 from gateway.configuration.sealing import access_key_pepper
 from gateway.history.rollups import roll_up_all
-from gateway.models import ApiKey, Team
+from gateway.models import ApiKey, Grade, Team
+from gateway.models.at_rest import seal_json
 from gateway.policy.keys import digest_key
 from tests.dashboard.people import client_of
 from tests.exchanges import Sample, keep
@@ -131,3 +132,39 @@ def test_times_at_the_edge_are_answered(ids: dict[str, list[uuid.UUID]], times: 
 def test_the_document_is_open_and_lists_every_route() -> None:
     paths = get(Client(), "openapi.json")["paths"]
     assert {f"/api/v1/{route}" for route in ROUTES} < set(paths)
+
+
+def post(asked: dict[str, Any], status: int = 200, client: Client | None = None, **headers: Any) -> Any:
+    address = "/api/v1/grade-prompt"
+    answer = (client or Client()).post(address, asked, content_type="application/json", headers=headers)
+    assert answer.status_code == status, answer.content
+    return answer.json()
+
+
+def test_a_prompt_is_graded_once_and_told_when_it_is_done(ids: dict[str, list[uuid.UUID]]) -> None:
+    headers = key_of("alpha")
+    asked = {"messages": [{"role": "user", "content": "Fix it."}], "systemMessages": [{"type": "text", "text": "s"}]}
+    first = post(asked, **headers)
+    assert (first["isProcessing"], first["maxScore"], "score" in first) == (True, 5, False)
+    grade = Grade.objects.get()
+    assert (grade.team, grade.origin, grade.told) == ("alpha", "api", ["Fix it.", "s"])
+    said = {"feedback": "f", "improved_prompt": "i", "criteria": {"clarity": "c"}}
+    done = {"state": "done", "score": 4, "points": {"clarity": 4}, "said": seal_json(said)}
+    Grade.objects.update(**done, graded_at=datetime.now(UTC))
+    told = post(asked, **headers)
+    assert (told["isProcessing"], told["score"], told["feedback"], told["improvedPrompt"]) == (False, 4, "f", "i")
+    assert told["criteria"] == {"clarity": {"score": 4, "feedback": "c"}}
+    assert Grade.objects.count() == 1
+    post({"requestId": str(ids["alpha"][0])}, **headers)
+    assert Grade.objects.count() == 2
+
+
+def test_grades_are_asked_for_by_keys_alone_and_of_their_own_team(ids: dict[str, list[uuid.UUID]]) -> None:
+    headers = key_of("alpha")
+    post({"requestId": str(ids["beta"][0])}, 404, **headers)
+    post({"requestId": str(ids["alpha"][0])}, 401)
+    post({"requestId": str(ids["alpha"][0])}, 401, client_of("member"))
+    post({"messages": []}, 400, **headers)
+    post({"messages": [{"role": "user", "content": 7}]}, 400, **headers)
+    post({"messages": "x"}, 422, **headers)
+    assert not Grade.objects.exists()
