@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from gateway.policy.pools import Pool, Share, grant
 
 PROCESSES = 3
-LARGEST = 20
+LARGEST = 2
 
 
 class SharedPools(RuleBasedStateMachine):
@@ -18,7 +18,7 @@ class SharedPools(RuleBasedStateMachine):
 
     unit = 0.0
 
-    @initialize(capacity=st.integers(1, 100))
+    @initialize(capacity=st.integers(1, 60))
     def begin(self, capacity: int) -> None:
         self.capacity = float(capacity)
         self.pools = [Pool(self.capacity, unit=self.unit, share=Share(rest=self.capacity)) for _ in range(PROCESSES)]
@@ -30,13 +30,14 @@ class SharedPools(RuleBasedStateMachine):
         """On their way back to a process."""
         self.granted = [0.0] * PROCESSES
 
-    @rule(process=st.integers(0, PROCESSES - 1), amount=st.integers(1, LARGEST))
-    def ask(self, process: int, amount: int) -> None:
+    @rule(process=st.integers(0, PROCESSES - 1), amount=st.integers(1, LARGEST), times=st.integers(1, 30))
+    def ask(self, process: int, amount: int, times: int) -> None:
         pool = self.pools[process]
-        if pool.fits(0.0):
-            size = self.unit or float(amount)
-            pool.hold(size)
-            self.running[process].append(size)
+        size = self.unit or float(amount)
+        for _ in range(times):
+            if pool.fits(0.0):
+                pool.hold(size)
+                self.running[process].append(size)
 
     @precondition(lambda self: any(self.running))
     @rule(data=st.data())
