@@ -2,13 +2,18 @@
 
 from django.urls import path
 
-from dashboard.views import conversations, figures, request
+from dashboard.views import conversations, figures, history, request, turnlog
 from dashboard.views.grades import correct_grade, grades, request_grade, request_grade_page
 from dashboard.views.overview import overview
 
 app_name = "d"
 urlpatterns = [
     path("", overview, name="overview"),
+    path("requests/", history.requests, name="requests"),
+    path("errors/", history.errors, name="errors"),
+    path("health/", turnlog.health, name="health"),
+    path("me/", turnlog.me, name="me"),
+    path("me/first/", turnlog.first_request, name="first_request"),
     path("c/", conversations.conversations, name="conversations"),
     path("c/<path:session_id>", conversations.conversation, name="conversation"),
     path("usage/", figures.usage, name="usage"),

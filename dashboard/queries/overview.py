@@ -1,34 +1,131 @@
-"""What the overview shows, out of the sums by hour."""
+"""What the overview shows: figures of the time with those of the time before, by the hour, and what stands out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from dashboard.access import Viewer
-from dashboard.charts import Chart, Series
-from dashboard.keyset import read_keyset
-from dashboard.scope import HOUR, Scope
-from gateway.dialects.names import Outcome
-from gateway.history.figures import TIME, added_up, read_figures
+from dashboard.charts import Chart, Series, spark_points
+from dashboard.queries.request_query import STATES
+from dashboard.scope import HOUR, Scope, whole_hours
+from gateway.history.figures import TIME, Figures, added_up, read_figures
 
-LISTED = ("id", "started_at", "model", "requested_model", "status_code", "outcome", "response__error_message")
+LISTED: Final = (
+    "id",
+    "started_at",
+    "model",
+    "requested_model",
+    "status_code",
+    "outcome",
+    "team",
+    "access_key",
+    "response__error_type",
+)
+MODELS_TOLD_APART: Final = 6
+TOP: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Against the time before; `tone` says whether more is good, bad or neither."""
+
+    sign: str
+    text: str
+    tone: str
 
 
 def read_overview(viewer: Viewer, scope: Scope) -> dict[str, Any]:
     """The template's context."""
-    span = scope.hours()
-    found = read_figures(span, (TIME, "model"), teams=viewer.figures.teams, only=scope.only(), latencies=False)
-    total = added_up(found)
-    failed = scope.rows(viewer.figures).exclude(outcome=Outcome.COMPLETED).select_related("response").only(*LISTED)
-    newest = read_keyset(failed, {}, scope.address, size=5).rows
-    return {"errors": newest, "total": total.sums if total else None, "chart": by_model(found, span.since, span.until)}
+    span, teams, only = scope.hours(), viewer.figures.teams, scope.only()
+    by_hour = read_figures(span, (TIME, "model"), teams=teams, only=only, latencies=False)
+    now = added_up(by_hour)
+    earlier = added_up(read_figures(whole_hours(*scope.before()), (), teams=teams, only=only, latencies=False))
+    latency = added_up(read_figures(span, (), teams=teams, only=only))
+    hours: list[Any] = [span.since, span.until]
+    times: list[datetime] = [hours[0] + HOUR * at for at in range((hours[1] - hours[0]) // HOUR)]
+    failed = scope.rows(viewer.figures).filter(STATES["failed"]).select_related("response").only(*LISTED)
+    return {
+        "total": now.sums if now else None,
+        "deltas": deltas(now, earlier),
+        "sparks": {
+            name: spark_points(sums_by_hour(by_hour, times, name))
+            for name in ("requests", "errors", "cost_usd", "output_tokens")
+        },
+        "error_share": share(now, "errors", "requests"),
+        "cache_share": cache_share(now),
+        "latency": latency.values() if latency else None,
+        "chart": by_model(by_hour, times, scope),
+        "spenders": spenders(viewer, scope),
+        "errors": list(failed.order_by("-id")[:TOP]),
+    }
 
 
-def by_model(found: list[Any], since: Any, until: Any) -> Chart:
-    times: list[datetime] = [since + HOUR * at for at in range((until - since) // HOUR)]
-    models: dict[str, dict[datetime, int]] = {}
+def share(figures: Figures | None, part: str, whole: str) -> float | None:
+    return figures.sums[part] / figures.sums[whole] if figures and figures.sums[whole] else None
+
+
+def cache_share(figures: Figures | None) -> float | None:
+    """Of all that was sent, what came from the cache."""
+    if figures is None or figures.sums["cache_read_tokens"] is None:
+        return None
+    sent = sum(figures.sums[name] or 0 for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens"))
+    return figures.sums["cache_read_tokens"] / sent if sent else None
+
+
+def deltas(now: Figures | None, earlier: Figures | None) -> dict[str, Delta | None]:
+    worse = {
+        "errors": ("bad", "good"),
+        "cost_usd": ("warn", "good"),
+        "requests": ("quiet", "quiet"),
+        "output_tokens": ("quiet", "quiet"),
+    }
+    return {name: delta(now, earlier, name, *tones) for name, tones in worse.items()}
+
+
+def delta(now: Figures | None, earlier: Figures | None, name: str, more: str, less: str) -> Delta | None:
+    if now is None or earlier is None or not now.sums[name] or not earlier.sums[name]:
+        return None
+    change = float(now.sums[name]) / float(earlier.sums[name]) - 1
+    if abs(change) < 0.005:
+        return Delta("=", "as before", "quiet")
+    text = f"{abs(change):.0%}" if abs(change) < 10 else f"{change + 1:.0f} times"
+    return Delta("▲" if change > 0 else "▼", text, more if change > 0 else less)
+
+
+def sums_by_hour(found: Sequence[Figures], times: Sequence[datetime], name: str) -> list[float]:
+    sums = dict.fromkeys(times, 0.0)
     for figures in found:
-        models.setdefault(figures.group["model"], {})[figures.group[TIME]] = figures.sums["requests"]
-    series = [Series(model or "unknown", [counts.get(at, 0) for at in times]) for model, counts in models.items()]
-    return Chart("Requests by model", times, series)
+        if figures.group[TIME] in sums:
+            sums[figures.group[TIME]] += float(figures.sums[name] or 0)
+    return list(sums.values())
+
+
+def by_model(found: Sequence[Figures], times: Sequence[datetime], scope: Scope) -> Chart:
+    """The models with most requests told apart, the rest together."""
+    models: dict[str, list[Figures]] = {}
+    for figures in found:
+        models.setdefault(figures.group["model"], []).append(figures)
+    ordered = sorted(models, key=lambda model: -sum(each.sums["requests"] for each in models[model]))
+    shown = [
+        Series(model or "unknown", sums_by_hour(models[model], times, "requests"))
+        for model in ordered[:MODELS_TOLD_APART]
+    ]
+    rest = [each for model in ordered[MODELS_TOLD_APART:] for each in models[model]]
+    if rest:
+        shown.append(Series("others", sums_by_hour(rest, times, "requests"), "quiet"))
+    links = [scope.address(range="", since=f"{at:%Y-%m-%dT%H:%M}", until=f"{at + HOUR:%Y-%m-%dT%H:%M}") for at in times]
+    return Chart("Requests by hour and model", times, shown, links=[f"/d/requests/{link}" for link in links])
+
+
+def spenders(viewer: Viewer, scope: Scope) -> list[tuple[str, Any, str]]:
+    """The keys that cost most: name, USD, and where their requests are."""
+    found = read_figures(scope.hours(), ("access_key",), teams=viewer.figures.teams, only=scope.only(), latencies=False)
+    priced = [each for each in found if each.sums["cost_usd"] is not None]
+    priced.sort(key=lambda each: -each.sums["cost_usd"])
+    return [
+        (each.group["access_key"], each.sums["cost_usd"], scope.address(key=each.group["access_key"]))
+        for each in priced[:TOP]
+    ]

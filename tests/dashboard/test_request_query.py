@@ -1,0 +1,138 @@
+"""The language of the list of requests, and what it finds."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from dashboard.queries.request_query import read_request_query
+from gateway.dialects.names import Outcome
+from gateway.models import RequestLog
+from tests.dashboard.people import client_of
+from tests.exchanges import Sample, keep, message_stream
+
+REQUEST = {"model": "claude-opus-5-5", "messages": [{"role": "user", "content": "the walrus sings"}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("modelx:opus", "did you mean model:?"),
+        ("status:bad", "such as status:>=400"),
+        ("ttft:>5x", "needs a number"),
+        ("cost:1.2.3", "no number"),
+        ("outcome:fine", "takes one of"),
+        ("is:green", "takes one of"),
+        ("model:", "needs a value"),
+        ("in:99999999999", "too large"),
+    ],
+)
+def test_what_cannot_be_understood_says_what_to_write(text: str, says: str) -> None:
+    (problem,) = read_request_query(text).problems
+    assert says in problem
+
+
+def test_what_has_no_field_is_text() -> None:
+    query = read_request_query('walrus status:200 "http: not a field" -sea')
+    assert query.problems == []
+    assert query.text == 'walrus "http: not a field" -sea'
+
+
+@pytest.fixture
+def three() -> list[uuid.UUID]:
+    slow = Sample(REQUEST, first_ms=6_000, team="alpha", access_key="ada")
+    failed = Sample(REQUEST, status=529, outcome=Outcome.UPSTREAM_ERROR, chunks=[b"{}"], team="beta")
+    other = Sample({"model": "gpt-5.5", "messages": []}, message_stream("Hi.", model="gpt-5.5"), team="alpha")
+    return keep([slow, failed, other])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("model:OPUS", {0, 1}),
+        ("-model:opus", {2}),
+        ("status:>=400", {1}),
+        ("ttft:>5s", {0}),
+        ("ttft:<=900ms team:alpha", {2}),
+        ("is:failed", {1}),
+        ("-is:failed model:gpt", {2}),
+        ("key:ada", {0}),
+        ("outcome:upstream_error", {1}),
+        ("status:99999", set()),
+    ],
+)
+def test_a_query_finds_its_rows(three: list[uuid.UUID], text: str, found: set[int]) -> None:
+    query = read_request_query(text)
+    assert query.problems == []
+    ids = set(RequestLog.objects.filter(query.condition).values_list("id", flat=True))
+    assert ids == {three[at] for at in found}
+
+
+def listed(role: str, query: str) -> str:
+    response = client_of(role).get(f"/d/requests/?{query}")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+@pytest.mark.django_db
+def test_the_page_lists_what_one_may_see_and_no_other_team_s(three: list[uuid.UUID]) -> None:
+    page = listed("lead", "q=is:failed")
+    assert str(three[1]) not in page
+    assert "0 requests" in page
+    page = listed("lead", "")
+    assert str(three[0]) in page
+    assert str(three[2]) in page
+    assert "2 requests" in page
+
+
+@pytest.mark.django_db
+def test_an_id_is_found_in_one_s_own_teams_alone(three: list[uuid.UUID]) -> None:
+    assert f"/d/r/{three[0]}/" in listed("lead", f"q={three[0]}")
+    assert f"/d/r/{three[0]}/" not in listed("other", f"q={three[0]}")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("hostile", ["%00", "'%22%3E%3Cscript%3E", "a:b:c%22", "-", "%22", "status:1e9", "x" * 2000])
+def test_nothing_typed_breaks_the_page(three: list[uuid.UUID], hostile: str) -> None:
+    page = listed("superuser", f"q={hostile}")
+    assert "><script>" not in page
+
+
+@pytest.mark.django_db
+def test_ops_are_told_that_texts_find_nothing_for_them(three: list[uuid.UUID]) -> None:
+    page = listed("ops", "q=walrus")
+    assert "may not read prompts and answers" in page
+    assert str(three[0]) not in page
+    assert str(three[1]) in listed("ops", "q=is:failed")
+
+
+@pytest.mark.django_db
+def test_failures_are_grouped_and_lead_to_their_requests(three: list[uuid.UUID]) -> None:
+    page = client_of("superuser").get("/d/errors/").content.decode()
+    assert "1 failure in 1 group," in page
+    assert "q=outcome%3Aupstream_error+status%3A529" in page
+    assert str(three[1]) not in client_of("lead").get("/d/errors/").content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", ["member", "ops", "superuser"])
+@pytest.mark.parametrize("page", ["", "requests/", "errors/", "health/", "me/", "me/first/"])
+def test_every_page_opens_with_rows_and_without(role: str, page: str, three: list[uuid.UUID]) -> None:
+    client = client_of(role)
+    assert client.get(f"/d/{page}").status_code == 200
+    RequestLog.objects.all().delete()
+    assert client.get(f"/d/{page}?range=15m").status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_light_turns_green_with_the_first_request() -> None:
+    client = client_of("superuser")
+    waiting = client.get("/d/me/").content.decode()
+    assert "Waiting for the first request" in waiting
+    assert 'hx-trigger="every 2s"' in waiting
+    keep([Sample(REQUEST)])
+    green = client.get("/d/me/first/").content.decode()
+    assert "Connected." in green
+    assert "hx-trigger" not in green
