@@ -32,8 +32,13 @@ WATCHED = {
     "d:request_media": Action.READ,
     "d:request_raw": Action.EXPORTED,
     "d:conversation": Action.READ,
+    "d:request_grade": Action.READ,
+    "d:request_grade_page": Action.READ,
+    "d:correct_grade": Action.CHANGED,
 }
-"""Addresses, by their names, that show or hand out prompts and answers."""
+"""Addresses, by their names, that show or hand out prompts and answers, or change what is thought of them."""
+DONE = {Action.READ: (200,), Action.EXPORTED: (200,), Action.CHANGED: (200, 302)}
+"""The statuses that say it was done; a change leads back to a page."""
 
 current: ContextVar[HttpRequest | None] = ContextVar("current", default=None)
 """The request that is being answered, for what is done on its behalf far from it."""
@@ -59,7 +64,12 @@ def note(
 def note_watched(request: HttpRequest, response: HttpResponseBase) -> None:
     match = request.resolver_match
     action = WATCHED.get(match.view_name) if match else None
-    if action is not None and match is not None and response.status_code == 200 and request.user.is_authenticated:
+    if (
+        action is not None
+        and match is not None
+        and response.status_code in DONE[action]
+        and request.user.is_authenticated
+    ):
         target = " ".join(str(value) for value in (*match.args, *match.kwargs.values()))
         note(
             action,
