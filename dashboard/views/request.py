@@ -7,13 +7,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from dashboard.access import Viewer, guarded, refuse
 from dashboard.pages import Need
 from dashboard.queries import copying
 from dashboard.queries import request as reading
+from dashboard.queries.grades import read_grade
 from dashboard.queries.raw import raw_response
 from dashboard.rendering.blocks import PICTURES
 from dashboard.shell import show
@@ -63,17 +64,9 @@ def read_tab(request: HttpRequest, viewer: Viewer, row: RequestLog, tab: str) ->
         "limits": lambda: reading.read_limits(row) | {"quota": reverse("d:quota")},
         "cost": lambda: reading.read_cost(row),
         "related": lambda: reading.read_related(row, viewer.rows),
-        "grade": lambda: {"grade_part": grade_part(row)},
+        "grade": lambda: read_grade(row.id),
     }
     return readers[tab]()
-
-
-def grade_part(row: RequestLog) -> str:
-    """Where the grade of a request's prompt is had; empty where nothing is graded."""
-    try:
-        return reverse("d:request_grade", args=[row.id])
-    except NoReverseMatch:
-        return ""
 
 
 @require_safe

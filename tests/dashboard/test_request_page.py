@@ -100,7 +100,7 @@ EXPECTED = {
     "cost": ("&quot;cache_read_input_tokens&quot;: 39844", "39,844"),
     "raw": ("raw/request/", "raw/response/", "SHA-256"),
     "related": ("Nothing else in the history",),
-    "grade": ("not graded",),
+    "grade": ("Nobody asked for one.", "Grade this prompt"),
 }
 
 
