@@ -12,7 +12,7 @@ from dashboard.queries.request_query import STATES
 from dashboard.queries.requests import moment_of
 from dashboard.scope import Scope
 
-LOOKED_AT: Final = 5_000
+LOOKED_AT: Final = 2_500
 SPARKS: Final = 24
 
 
