@@ -43,7 +43,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
+    # It loads the library of requests, six megabytes, in every process.
+    *(["allauth.socialaccount.providers.openid_connect"] if TURNLOG.oidc_url else []),
     "gateway",
     "dashboard",
     "proxy_project",

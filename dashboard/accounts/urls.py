@@ -2,6 +2,7 @@
 offers beyond that (signing up, mail) is not served: accounts are made by administrators."""
 
 from allauth.account import views as account
+from django.conf import settings
 from django.urls import include, path
 
 from dashboard.accounts.views import sign_in
@@ -15,5 +16,7 @@ urlpatterns = [
     path("password/change/", account.password_change, name="account_change_password"),
     path("2fa/", include("allauth.mfa.urls")),
     path("3rdparty/", include("allauth.socialaccount.urls")),
-    path("", include("allauth.socialaccount.providers.openid_connect.urls")),
 ]
+
+if settings.TURNLOG.oidc_url:
+    urlpatterns.append(path("", include("allauth.socialaccount.providers.openid_connect.urls")))

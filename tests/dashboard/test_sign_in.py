@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
@@ -12,7 +16,6 @@ from django.test import Client, RequestFactory
 
 from dashboard.accounts.adapters import AccountAdapter
 from proxy_project.environment import load_environment
-from proxy_project.sign_in import sign_in_settings
 
 pytestmark = pytest.mark.django_db
 SIGN_IN = "/accounts/login/"
@@ -111,12 +114,24 @@ def test_a_post_without_its_token_is_refused() -> None:
     assert strict.post(SIGN_IN, {"login": "lead", "password": "a long password"}).status_code == 403
 
 
-def test_an_identity_provider_is_offered_where_one_is_set(client: Client, settings: object) -> None:
+ASK = """
+import django
+django.setup()
+from django.test import Client
+print(Client(SERVER_NAME="127.0.0.1").get("/accounts/login/").content.decode())
+"""
+
+
+def test_an_identity_provider_is_offered_where_one_is_set(client: Client, database_url: str) -> None:
     assert "Continue with" not in client.get(SIGN_IN).content.decode()
-    environment = load_environment(
-        {"TURNLOG_OIDC_URL": "https://login.example.com", "TURNLOG_OIDC_CLIENT_ID": "us", "TURNLOG_OIDC_NAME": "Acme"}
-    )
-    settings.SOCIALACCOUNT_PROVIDERS = sign_in_settings(environment)["SOCIALACCOUNT_PROVIDERS"]  # type: ignore[attr-defined]
-    page = client.get(SIGN_IN).content.decode()
+    told = {
+        "TURNLOG_OIDC_URL": "https://login.example.com",
+        "TURNLOG_OIDC_CLIENT_ID": "us",
+        "TURNLOG_OIDC_NAME": "Acme",
+    }
+    environment = os.environ | told | {"TURNLOG_OIDC_NAME": "Acme", "DATABASE_URL": database_url}
+    page = subprocess.run(
+        [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True
+    ).stdout
     assert "Continue with Acme" in page
     assert "/accounts/oidc/sso/login/" in page
