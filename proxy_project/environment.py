@@ -233,6 +233,14 @@ class Environment:
     log_level: str = setting("info", parse_choice("debug", "info", "warning", "error"), help="how much is logged")
     log_format: str = setting("console", parse_choice("console", "json"), help="how it is written")
     metrics_log: bool = setting(False, parse_bool, help="one line for each exchange when it is in the history")
+    tls_certificate_file: Path | None = setting(
+        None, parse_file, help="speak TLS ourselves: the certificate and those above it, PEM"
+    )
+    tls_key_file: Path | None = setting(None, parse_file, help="its key, when that lies in a file of its own")
+    tls_client_ca_file: Path | None = setting(
+        None, parse_file, help="take only callers with a certificate signed by one of these, PEM"
+    )
+    tls_minimum: str = setting("1.2", parse_choice("1.2", "1.3"), help="oldest TLS taken")
     behind_tls: bool = setting(False, parse_bool, help="a proxy before us ends TLS and sets X-Forwarded-Proto")
     database_url: str = setting(
         "", parse_database_address, secret=True, variable="DATABASE_URL", help="an external PostgreSQL"
@@ -258,7 +266,12 @@ class Environment:
     def base_url(self) -> str:
         """Where a client on this machine reaches the gateway; without a trailing slash."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme = "https" if self.speaks_tls else "http"
+        return f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
+
+    @property
+    def speaks_tls(self) -> bool:
+        return self.tls_certificate_file is not None
 
 
 def variable_of(name: str, metadata: Mapping[str, Any]) -> str:
@@ -295,6 +308,9 @@ def load_environment(environ: Mapping[str, str]) -> Environment:
                 values[item.name] = item.metadata["parse"](text)
         except ValueError as error:
             problems.append(f"{variable} {error}")
+    if values.get("tls_certificate_file") is None:
+        alone = [name for name in ("tls_key_file", "tls_client_ca_file") if name in values]
+        problems += [f"TURNLOG_{name.upper()} needs TURNLOG_TLS_CERTIFICATE_FILE beside it" for name in alone]
     if problems:
         raise WrongEnvironment("\n".join(problems))
     return Environment(**values, sources=sources)

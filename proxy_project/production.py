@@ -1,8 +1,8 @@
 """In production Turnlog starts with real secrets only, which only their owner can read.
 
-Production is what says so: a public name in TURNLOG_ALLOWED_HOSTS, or TURNLOG_BEHIND_TLS. An address other than
-loopback alone does not: that is also how a gateway is tried out in a container or a home network. Files below
-`/run/secrets` and `/var/run/secrets` are exempt from the look at permissions: container engines mount secrets there
+Production is what says so: a public name in TURNLOG_ALLOWED_HOSTS, TURNLOG_BEHIND_TLS, or TLS of our own. An address
+other than loopback alone does not: that is also how a gateway is tried out in a container or a home network. Files
+below `/run/secrets` and `/var/run/secrets` are exempt from the look at permissions: container engines mount secrets there
 readable by all, and nobody but the container's own processes is there to read them.
 """
 
@@ -29,7 +29,7 @@ MOUNTED = (Path("/run/secrets"), Path("/var/run/secrets"))
 
 def is_production(environment: Environment) -> bool:
     public = [name for name in environment.allowed_hosts if name not in (*LOOPBACK_HOSTS, "[::1]")]
-    return environment.behind_tls or bool(public)
+    return environment.behind_tls or environment.speaks_tls or bool(public)
 
 
 def check_production(environment: Environment) -> None:
@@ -87,7 +87,8 @@ def secret_files(environment: Environment) -> Iterator[Path]:
         given, _, path = environment.sources.get(item.name, "").partition("=")
         if given == f"{variable_of(item.name, item.metadata)}_FILE":
             yield Path(path).absolute()
-    if environment.access_keys_file is not None:
-        yield environment.access_keys_file
+    for path in (environment.access_keys_file, environment.tls_key_file):
+        if path is not None:
+            yield path
     yield environment.data_dir / "secret_key"
     yield environment.data_dir / "encryption_keys"

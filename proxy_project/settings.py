@@ -127,10 +127,11 @@ CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = TURNLOG.max_request_bytes
 
-# TLS ends before us: pages ask for it and cookies travel by nothing else. Gateway paths pass no middleware, so they are
-# never redirected. The header is believed only where a proxy is said to set it.
+# TLS ends before us, or here: pages ask for it and cookies travel by nothing else. Gateway paths pass no middleware, so
+# they are never redirected. The header is believed only where a proxy is said to set it.
 if TURNLOG.behind_tls:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+if TURNLOG.behind_tls or TURNLOG.speaks_tls:
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from django.conf import settings
-
 from gateway.configuration.sealing import pepper
 from gateway.selftest.comparison import Result
 from gateway.selftest.run import Unreachable, green, run_selftest
+from gateway.upstream.own_listener import own_address
 
 
 def selftest_context(*, run: bool) -> dict[str, Any]:
@@ -18,7 +17,7 @@ def selftest_context(*, run: bool) -> dict[str, Any]:
     if not run:
         return context
     try:
-        results = asyncio.run(collect(f"http://127.0.0.1:{settings.TURNLOG.port}"))
+        results = asyncio.run(collect(own_address()))
     except Unreachable as unreachable:
         return context | {"problem": str(unreachable)}
     return context | {"results": results, "green": green(results)}

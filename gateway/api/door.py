@@ -11,18 +11,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Sequence
+from typing import Any
 
 BACKLOG = 2048
 LONGEST_SWEEP = 4 * BACKLOG
+HANDSHAKE_SECONDS = 10.0
+SHUTDOWN_SECONDS = 1.0
+"""How long a caller that is told of the end may take to agree."""
 
 
 class Door:
     """`make_protocol` makes the protocol of one connection."""
 
-    def __init__(self, sockets: Sequence[socket.socket], make_protocol: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        make_protocol: Callable[[], asyncio.Protocol],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._sockets = list(sockets)
         self._make_protocol = make_protocol
+        self._options: dict[str, Any] = {}
+        if tls is not None:
+            patience = {"ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": SHUTDOWN_SECONDS}
+            self._options = {"ssl": tls, **patience}
         self._servers: list[asyncio.Server] = []
 
     @property
@@ -35,7 +49,7 @@ class Door:
         loop = asyncio.get_running_loop()
         for held in self._sockets:
             held.setblocking(False)
-            server = await loop.create_server(self._make_protocol, sock=held.dup(), backlog=BACKLOG)
+            server = await loop.create_server(self._make_protocol, sock=held.dup(), backlog=BACKLOG, **self._options)
             self._servers.append(server)
 
     def shut(self) -> None:
@@ -55,6 +69,6 @@ class Door:
                 except OSError:
                     break
                 with contextlib.suppress(OSError):
-                    await loop.connect_accepted_socket(self._make_protocol, waiting)
+                    await loop.connect_accepted_socket(self._make_protocol, waiting, **self._options)
             held.close()
         self._sockets = []

@@ -137,7 +137,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self.pipeline.clear()
         self._unset_keepalive_if_required()
         self.flow.resume_reading()
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # TLS has no half of a connection to end
+            self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self._end_lingering)
 
     def _throw_away(self, size: int) -> None:

@@ -25,6 +25,7 @@ from gateway.api.door import Door
 from gateway.api.protocol import GatewayProtocol
 from gateway.api.runtime import Runtime
 from gateway.api.state import GatewayState
+from gateway.api.tls import ListenerTls
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ KEEP_ALIVE_SECONDS = 90
 LOOK_SECONDS = 0.05
 PROGRESS_SECONDS = 5.0
 CUT_SECONDS = 5.0
+RENEW_SECONDS = 60.0
+"""How often the certificate's files are looked at."""
 
 
 def server_config(application: Any) -> uvicorn.Config:
@@ -56,11 +59,19 @@ class GatewayServer(uvicorn.Server):
     it listens, once it does (with --port 0 nothing else tells)."""
 
     def __init__(
-        self, config: uvicorn.Config, runtime: Runtime, *, drain_grace: float, drain_seconds: float, announce: bool
+        self,
+        config: uvicorn.Config,
+        runtime: Runtime,
+        *,
+        drain_grace: float,
+        drain_seconds: float,
+        announce: bool,
+        tls: ListenerTls | None = None,
     ) -> None:
         super().__init__(config)
         self.server_state: GatewayState = GatewayState(self._came)
         self._announce = announce
+        self._tls = tls
         self.runtime = runtime
         self._door = Door((), self._make_protocol)
         self._reopening: asyncio.Task[None] | None = None
@@ -91,12 +102,19 @@ class GatewayServer(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(1)
-        self._door = Door(sockets or (), self._make_protocol)
+        self._door = Door(sockets or (), self._make_protocol, self._tls and self._tls.context)
         await self._door.open()
         self.runtime.descriptors.begin(self.server_state.connections)
         self.started = True
+        if self._tls is not None:
+            self._renew(self._tls)
+        scheme = "https" if self._tls else "http"
         for address in addresses_of(sockets or ()) if self._announce else ():
-            print(f"listening on http://{address}", flush=True)  # noqa: T201
+            print(f"listening on {scheme}://{address}", flush=True)  # noqa: T201
+
+    def _renew(self, tls: ListenerTls) -> None:
+        tls.renew()
+        asyncio.get_running_loop().call_later(RENEW_SECONDS, self._renew, tls)
 
     def _make_protocol(self) -> asyncio.Protocol:
         return GatewayProtocol(self.config, self.server_state, self.lifespan.state)

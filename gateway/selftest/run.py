@@ -11,6 +11,7 @@ from gateway.selftest.comparison import Result, Seen, compare
 from gateway.selftest.provider import FakeProvider
 from gateway.selftest.scenarios import SCENARIOS, Scenario
 from gateway.upstream.client import httpx
+from gateway.upstream.own_listener import own_tls
 
 TIMEOUT_SECONDS = 30.0
 
@@ -22,7 +23,8 @@ class Unreachable(Exception):
 async def run_selftest(gateway: str, key: bytes) -> AsyncIterator[Result]:
     """`gateway` is its address without a path, `key` seals errands. Raises Unreachable."""
     limits = httpx.Timeout(TIMEOUT_SECONDS)
-    async with FakeProvider() as provider, httpx.AsyncClient(timeout=limits, trust_env=False) as client:
+    client = httpx.AsyncClient(timeout=limits, trust_env=False, verify=own_tls())
+    async with FakeProvider() as provider, client:
         await ask(client, provider, SCENARIOS[0], f"http://127.0.0.1:{provider.port}", "")  # what starts cold
         for scenario in SCENARIOS:
             direct = await ask(client, provider, scenario, f"http://127.0.0.1:{provider.port}", "")

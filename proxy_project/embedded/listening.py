@@ -6,6 +6,7 @@ import errno
 import http.client
 import os
 import socket
+import ssl
 
 import psutil
 
@@ -64,14 +65,21 @@ def by_whom(port: int) -> str:
     return ""
 
 
-def answers(listener: socket.socket, seconds: float) -> bool:
-    """Whether `GET /livez` on the socket's address is answered within `seconds`."""
+def answers(listener: socket.socket, seconds: float, *, tls: bool = False) -> bool:
+    """Whether `GET /livez` on the socket's address is answered within `seconds`. With `tls` a refusal of our missing
+    certificate is an answer, too."""
     host, port = listener.getsockname()[:2]
     loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     connection = http.client.HTTPConnection(loopback, port, timeout=seconds)
+    if tls:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is our own socket
+        connection = http.client.HTTPSConnection(loopback, port, timeout=seconds, context=context)
     try:
         connection.request("GET", "/livez")
         return connection.getresponse().status == 200
+    except ssl.SSLError as error:
+        return tls and "ALERT" in (error.reason or "")
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -89,7 +89,7 @@ class Supervisor:
             child.start()
         self.write_record()
         deadline = time.monotonic() + WEB_START_SECONDS
-        while not answers(self.listener, 1.0):
+        while not answers(self.listener, 1.0, tls=self.environment.speaks_tls):
             for web in self.webs:
                 ended = web.take_end()
                 if ended:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from tests.upstream import FakeProvider, SeenRequest, SentResponse
 
 ROOT = Path(__file__).resolve().parents[2]
-STARTED = re.compile(r"(?:listening on|development server at) http://([^\s]+):(\d+)")
+STARTED = re.compile(r"(?:listening on|development server at) (https?)://([^\s]+):(\d+)")
 START_SECONDS = 120.0
 """A start takes seconds; no test is about it, and the machine may have other things to do."""
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class WebProcess:
         self.directory = directory
         self.data_dir = directory / "data"
         self.log = directory / "web.log"
-        self.host, self.port = "", 0
+        self.scheme, self.host, self.port = "http", "", 0
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TURNLOG_")}
         self.environment = kept | {
             "TURNLOG_DATA_DIR": str(self.data_dir),
@@ -89,7 +89,7 @@ class WebProcess:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     @property
     def output(self) -> str:
@@ -118,7 +118,7 @@ class WebProcess:
         match = STARTED.search(self.output)
         if match is None:
             return False
-        self.host, self.port = match[1], int(match[2])
+        self.scheme, self.host, self.port = match[1], match[2], int(match[3])
         try:
             socket.create_connection((self.host, self.port), 1).close()
         except ConnectionRefusedError:

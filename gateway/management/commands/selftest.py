@@ -8,12 +8,12 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.configuration.sealing import pepper
 from gateway.selftest.comparison import Result
 from gateway.selftest.run import Unreachable, green, run_selftest
+from gateway.upstream.own_listener import own_address
 
 
 class Command(BaseCommand):
@@ -24,8 +24,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        environment = settings.TURNLOG
-        own = f"http://127.0.0.1:{environment.port}"
+        own = own_address()
         parser.add_argument("--url", default=own, help=f"the gateway's address, on this machine ({own})")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 

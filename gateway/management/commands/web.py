@@ -16,6 +16,7 @@ from gateway.api.descriptors import raise_limit
 from gateway.api.memory import return_large_blocks
 from gateway.api.runtime import process_runtime
 from gateway.api.server import GatewayServer, addresses_of, listening_sockets, server_config
+from gateway.api.tls import ListenerTls, WrongCertificate
 from gateway.configuration.access_file import WrongAccessFile
 from gateway.configuration.building import keyed_by_environment
 from gateway.models import ApiKey
@@ -62,6 +63,7 @@ def serve(listeners: list[socket.socket], *, announce: bool) -> None:
         runtime.configuration.access_file.load()
     except WrongAccessFile as error:
         raise CommandError(f"TURNLOG_ACCESS_KEYS_FILE {error}") from None
+    tls = listener_tls()
     raise_limit()
     return_large_blocks()
     config = server_config(import_string(settings.ASGI_APPLICATION))
@@ -71,6 +73,7 @@ def serve(listeners: list[socket.socket], *, announce: bool) -> None:
         drain_grace=environment.drain_grace,
         drain_seconds=environment.drain_seconds,
         announce=announce,
+        tls=tls,
     )
     # What is loaded by now lives as long as the process: the collector need not look at it again.
     gc.collect()
@@ -78,6 +81,21 @@ def serve(listeners: list[socket.socket], *, announce: bool) -> None:
     # A request makes some hundred objects that go by themselves: looking for rings after every third is waste.
     gc.set_threshold(*COLLECT_AFTER)
     server.run(sockets=listeners)
+
+
+def listener_tls() -> ListenerTls | None:
+    environment = settings.TURNLOG
+    if environment.tls_certificate_file is None:
+        return None
+    try:
+        return ListenerTls(
+            environment.tls_certificate_file,
+            environment.tls_key_file,
+            environment.tls_client_ca_file,
+            environment.tls_minimum,
+        )
+    except WrongCertificate as error:
+        raise CommandError(f"TURNLOG_TLS_...: {error}") from None
 
 
 def refuse_open_mode(listeners: Sequence[socket.socket]) -> None:

@@ -9,7 +9,6 @@ import uuid
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.configuration.sealing import pepper
@@ -17,12 +16,13 @@ from gateway.history.replay import CREDENTIAL_HEADERS, NotReplayable, Replay, pl
 from gateway.management.history.action import Action, exchange_id
 from gateway.policy.errands import REPLAY, Errand, seal_errand
 from gateway.upstream.client import httpx
+from gateway.upstream.own_listener import own_address, own_tls
 
 CONNECT_SECONDS = 10.0
 
 
 def replay_arguments(parser: ArgumentParser) -> None:
-    own = f"http://127.0.0.1:{settings.TURNLOG.port}"
+    own = own_address()
     parser.add_argument("id", type=exchange_id)
     parser.add_argument("--provider", help="another provider of the gateway, by its name; the one it went to by itself")
     parser.add_argument(
@@ -83,7 +83,7 @@ def send(command: BaseCommand, plan: Replay, address: str, headers: list[tuple[b
     # A request made by hand: the client would add headers of its own.
     request = httpx.Request(plan.method, address, headers=headers, content=plan.body)
     try:
-        with httpx.Client(timeout=timeout, trust_env=False) as client:
+        with httpx.Client(timeout=timeout, trust_env=False, verify=own_tls()) as client:
             answer = client.send(request, stream=True)
             for data in answer.iter_raw():
                 out.write(data)

@@ -15,7 +15,9 @@ from cryptography.x509.oid import NameOID
 DAY = datetime.timedelta(days=1)
 
 
-def make_certificate(folder: Path, *, host: str = "127.0.0.1", days_left: int = 1) -> Path:
+def make_certificate(
+    folder: Path, *, host: str = "127.0.0.1", days_left: int = 1, file: str = "certificate.pem"
+) -> Path:
     """A PEM file with key and certificate for an address or a name."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fake provider")])
@@ -37,7 +39,8 @@ def make_certificate(folder: Path, *, host: str = "127.0.0.1", days_left: int = 
     )
     plain = serialization.NoEncryption()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    path = folder / "certificate.pem"
+    path = folder / file
+    path.touch(mode=0o600)
     path.write_bytes(pem + certificate.public_bytes(serialization.Encoding.PEM))
     return path
 
