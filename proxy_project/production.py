@@ -2,8 +2,8 @@
 
 Production is what says so: a public name in TURNLOG_ALLOWED_HOSTS, TURNLOG_BEHIND_TLS, or TLS of our own. An address
 other than loopback alone does not: that is also how a gateway is tried out in a container or a home network. Files
-below `/run/secrets` and `/var/run/secrets` are exempt from the look at permissions: container engines mount secrets there
-readable by all, and nobody but the container's own processes is there to read them.
+below `/run/secrets` and `/var/run/secrets` are exempt from the look at permissions: container engines mount secrets
+there readable by all, and nobody but the container's own processes is there to read them.
 """
 
 from __future__ import annotations
@@ -87,8 +87,6 @@ def secret_files(environment: Environment) -> Iterator[Path]:
         given, _, path = environment.sources.get(item.name, "").partition("=")
         if given == f"{variable_of(item.name, item.metadata)}_FILE":
             yield Path(path).absolute()
-    for path in (environment.access_keys_file, environment.tls_key_file):
-        if path is not None:
-            yield path
+    yield from filter(None, (environment.access_keys_file, environment.tls_key_file))
     yield environment.data_dir / "secret_key"
     yield environment.data_dir / "encryption_keys"

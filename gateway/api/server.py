@@ -102,7 +102,7 @@ class GatewayServer(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(1)
-        self._door = Door(sockets or (), self._make_protocol, self._tls and self._tls.context)
+        self._door = Door(sockets or (), self._make_protocol, self._tls.context if self._tls else None)
         await self._door.open()
         self.runtime.descriptors.begin(self.server_state.connections)
         self.started = True

@@ -16,10 +16,11 @@ def own_tls() -> ssl.SSLContext | bool:
     """What to check the gateway by, as httpx takes it: it must show the very certificate it was given, for whatever
     names that was made; ours is shown to it in turn."""
     environment = settings.TURNLOG
-    if not environment.speaks_tls:
+    certificate = environment.tls_certificate_file
+    if certificate is None:
         return True
-    context = ssl.create_default_context(cafile=environment.tls_certificate_file)
+    context = ssl.create_default_context(cafile=certificate)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_cert_chain(environment.tls_certificate_file, environment.tls_key_file, password=lambda: "")
+    context.load_cert_chain(certificate, environment.tls_key_file, password=lambda: "")
     return context

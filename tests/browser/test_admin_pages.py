@@ -67,7 +67,7 @@ def test_a_request_is_found_by_filters_and_read(open_page: Windows, day: list[uu
     expect(page.locator(".tl-notice-bad")).to_contain_text("overloaded_error")
     page.go_back()
     assert "outcome=upstream_error" in page.url
-    page.get_by_role("link", name="Clear").click()
+    page.get_by_role("link", name="Clear", exact=True).click()
     expect(page.locator(".tl-rows tbody tr")).to_have_count(len(day))
     trouble.expect_none(page)
 

@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from django.conf import settings
 from django.utils import timezone
@@ -181,10 +182,13 @@ def test_a_worker_that_is_killed_while_the_judge_thinks_loses_nothing_and_asks_n
     with beside(gateway, "worker") as first:
         until(lambda: judge.asked, 60, "the judge is asked")
         # Stopped, it takes nothing: the answer comes whole to the gateway and its history, and then the worker dies.
-        first.send_signal(signal.SIGSTOP)
+        family = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
+        for process in family:
+            process.suspend()
         judge.hold._loop.call_soon_threadsafe(judge.hold.set)  # type: ignore[attr-defined]
         until(lambda: RequestLog.objects.filter(purpose="grading", outcome="completed").exists(), 20, "its answer")
-        first.kill()
+        for process in family:
+            process.kill()
         first.wait()
     grade.refresh_from_db()
     assert grade.state == "running"

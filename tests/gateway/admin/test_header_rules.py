@@ -131,7 +131,7 @@ def test_the_page_of_a_request_shows_what_rules_did(staff: Client) -> None:
     changed = HeaderChange(b"x-app", [b"cli"], [b"<b>vscode"])
     told = RulesApplied(RulesOfDirection([(1, "app")], [changed], [(2, "later")], [changed]), None)
     kept = keep_one(Sample({"model": "m"}, rules=told))
-    shown = staff.get(f"/admin/gateway/requestlog/{kept}/").content.decode()
+    shown = staff.get(f"/d/r/{kept}/?tab=headers").content.decode()
     assert "On the way to the provider" in shown
     assert "&lt;b&gt;vscode" in shown
     assert "In shadow, not applied" in shown

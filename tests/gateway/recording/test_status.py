@@ -66,6 +66,7 @@ def test_the_command_prints_every_part_of_the_line(
         "dead_letters": 0,
         "database": "up",
         "balanced": True,
+        "kept_as": {},
         "recorder_faults": 0,
     }
 
