@@ -2,8 +2,8 @@
 
 The captured session of three turns (its prompt, tools, headers and answers), continued in its own shape: each turn adds
 what its last turn added, with other ids and words, and the tool's result has the size asked for. Sessions are of a team
-each, so that they share nothing. Room is what forty sessions add to tables that hold ten already, so that pages begun
-do not count.
+each, so that they share nothing, and follow one another, a turn each half minute. Room is what forty sessions add to
+tables that hold ten already, so that pages begun do not count.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import os
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +25,8 @@ from bench.conversations import MARK, sentence, settled, source
 from proxy_project.embedded.postgres import EmbeddedPostgres
 
 FIRST, MORE = 10, 40
+START = datetime(2026, 11, 10, tzinfo=UTC)
+PAUSE = timedelta(seconds=30)
 MICROSECONDS = 1_000_000
 WANTED = 20.0
 
@@ -131,8 +133,6 @@ def tool_id(session: int, turn: int) -> str:
 
 
 def exchanges(session: int, turns: int, results: tuple[int, int]) -> Iterator[Any]:
-    import uuid_utils
-
     from gateway.recording.assemble import Recorded
     from gateway.recording.records import Admission, End, ResponseHead
     from tests.transcripts.captured import FOLDER
@@ -140,6 +140,7 @@ def exchanges(session: int, turns: int, results: tuple[int, int]) -> Iterator[An
     lines = (FOLDER / "claude_three_turns.jsonl").read_bytes().split(b"\n")
     captured = [json.loads(line) for line in lines if line]
     for number, body in enumerate(bodies(captured, session, turns, results)):
+        at = START + PAUSE * (session * turns + number)
         record = captured[number % len(captured)]
         answer = record["response"]["body"].encode()
         asked = [
@@ -152,9 +153,9 @@ def exchanges(session: int, turns: int, results: tuple[int, int]) -> Iterator[An
         ]
         chunks = [event + b"\n\n" for event in answer.split(b"\n\n") if event]
         yield Recorded(
-            exchange_id=uuid_utils.uuid7().bytes,
+            exchange_id=exchange_id(at),
             admission=Admission(
-                started_us=time.time_ns() // 1000, method="POST", path="/v1/messages", query="beta=true",
+                started_us=int(at.timestamp()) * MICROSECONDS, method="POST", path="/v1/messages", query="beta=true",
                 dialect="anthropic", provider="anthropic", access_key="bench", team=f"team {session}",
                 client_address="127.0.0.1", http_version="1.1", headers=asked, body_bytes=len(body),
             ),
@@ -165,6 +166,12 @@ def exchanges(session: int, turns: int, results: tuple[int, int]) -> Iterator[An
             times=[MICROSECONDS + 20_000 * place for place in range(len(chunks))],
             sizes=[len(chunk) for chunk in chunks],
         )  # fmt: skip
+
+
+def exchange_id(at: datetime) -> bytes:
+    """A UUIDv7 of that time."""
+    random_bits = int.from_bytes(os.urandom(10)) & ~(0xF << 76) & ~(0x3 << 62)
+    return (int(at.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62 | random_bits).to_bytes(16)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,10 @@ class AddPartitionedIndex(migrations.AddIndex):
                 self._index_partition(cursor, statement, parent, partition)
 
     def _index_partition(self, cursor: Any, statement: str, parent: str, partition: str) -> None:
-        name = f"{partition}_{self.index.name.removeprefix('requestlog_')}"[:63]
+        name = f"{partition}_{self.index.name.partition('_')[2]}"[:63]
+        cursor.execute("SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass(%s)", [name])
+        if cursor.fetchone():
+            return
         cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))
         built = statement.replace(f' ON "{parent}"', f' ON "{partition}"', 1)
         built = built.replace(f'CREATE INDEX "{self.index.name}"', f'CREATE INDEX CONCURRENTLY "{name}"', 1)

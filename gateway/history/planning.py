@@ -123,7 +123,7 @@ class Plan:
         for run in found.runs:
             entries, parts = self._parts(dialect, run, index, marks)
             index += len(entries)
-            head, tail = self._pages(entries)
+            head, tail = self._pages(entries, whole=run.kind != PartKind.MESSAGE)
             heads.append(head)
             tails.append(tail)
             chains.append(Chain(run.kind, parts, entries))
@@ -169,17 +169,18 @@ class Plan:
             blob = self.additions.blobs[digest] = NewBlob(kind, data, part)
         return blob.part
 
-    def _pages(self, entries: Sequence[bytes]) -> tuple[bytes | None, bytes]:
-        """The last full page, and the entries after it."""
+    def _pages(self, entries: Sequence[bytes], *, whole: bool) -> tuple[bytes | None, bytes]:
+        """The last page, and the entries after it: none for a list that is the same in every turn (`whole`), whose last
+        page may be shorter."""
         head = None
-        full = len(entries) - len(entries) % PAGE_ENTRIES
-        for first in range(0, full, PAGE_ENTRIES):
+        paged = len(entries) if whole else len(entries) - len(entries) % PAGE_ENTRIES
+        for first in range(0, paged, PAGE_ENTRIES):
             page = b"".join(entries[first : first + PAGE_ENTRIES])
             digest = self._digests.page(head, page)
             if self._scope.get(digest) is None:
                 self.additions.pages[digest] = NewPage(head, page)
             head = digest
-        return head, b"".join(entries[full:])
+        return head, b"".join(entries[paged:])
 
     def _nodes(self, chains: Sequence[Chain]) -> bytes | None:
         """The leaf of the path through these parts."""

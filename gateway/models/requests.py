@@ -77,15 +77,21 @@ class RequestLog(models.Model):
         ordering = ("-id",)
         verbose_name = "request"
         permissions = [("view_every_team", "Can read the requests of every team")]
+        # Ascending, though lists begin with the newest: an index of descending ids is split in its middle, not at its
+        # end, and takes nearly twice the room.
         indexes = [
-            models.Index(fields=["outcome", "-id"], name="requestlog_outcome"),
-            models.Index(fields=["model", "-id"], name="requestlog_model"),
-            models.Index(fields=["status_code", "-id"], name="requestlog_status"),
-            models.Index(fields=["client", "-id"], name="requestlog_client"),
-            models.Index(fields=["session_id", "-id"], name="requestlog_session"),
-            models.Index(fields=["prompt_id", "-id"], name="requestlog_prompt"),
-            models.Index(fields=["team", "-id"], name="requestlog_team"),
-            models.Index(fields=["access_key", "-id"], name="requestlog_access_key"),
+            models.Index(fields=["outcome", "id"], name="requestlog_by_outcome"),
+            models.Index(fields=["model", "id"], name="requestlog_by_model"),
+            models.Index(fields=["status_code", "id"], name="requestlog_by_status"),
+            models.Index(fields=["client", "id"], name="requestlog_by_client"),
+            models.Index(
+                fields=["session_id", "id"], name="requestlog_by_session", condition=models.Q(session_id__isnull=False)
+            ),
+            models.Index(
+                fields=["prompt_id", "id"], name="requestlog_by_prompt", condition=models.Q(prompt_id__isnull=False)
+            ),
+            models.Index(fields=["team", "id"], name="requestlog_by_team"),
+            models.Index(fields=["access_key", "id"], name="requestlog_by_access_key"),
             models.Index(
                 fields=["messages_leaf"],
                 name="requestlog_messages_leaf",
@@ -196,7 +202,7 @@ class HeaderRecord(models.Model):
 
 class RateLimitSample(models.Model):
     """A rate-limit header that said something new. An absent header has no row: absent is not zero; nor has one that
-    said what the answer before it said, a few minutes ago (see `gateway/recording/limit_samples.py`)."""
+    said what the answer before it said, less than half an hour ago (see `gateway/recording/limit_samples.py`)."""
 
     pk = models.CompositePrimaryKey("request_id", "name")
     request = models.ForeignKey(
@@ -213,7 +219,7 @@ class RateLimitSample(models.Model):
     sampled_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["organization_id", "name", "-sampled_at"], name="ratelimit_by_organization")]
+        indexes = [models.Index(fields=["organization_id", "name", "sampled_at"], name="ratelimit_of_organization")]
 
     def __str__(self) -> str:
         return f"{self.name}={self.value}"

@@ -28,7 +28,7 @@ class StoredBody(models.Model):
     )
 
     skeleton = models.BinaryField(null=True, help_text="split: the blob of what is not a part")
-    heads = ArrayField(models.BinaryField(null=True), null=True, help_text="split: for each list its last full page")
+    heads = ArrayField(models.BinaryField(null=True), null=True, help_text="split: for each list its last page")
     tails = ArrayField(models.BinaryField(), null=True, help_text="split: for each list the blobs after that page")
     whole_because = models.TextField(null=True, help_text="why a request's body was not split")
 

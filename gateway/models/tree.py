@@ -72,7 +72,7 @@ class Node(models.Model):
 
 
 class ManifestPage(models.Model):
-    """Eight blobs in the order of a request's list, and the page before; turns share their full pages."""
+    """Up to eight blobs in the order of a request's list, and the page before; turns share their pages."""
 
     pk = models.CompositePrimaryKey("month", "scope", "digest")
     month = models.DateField()
