@@ -103,6 +103,17 @@ def test_one_s_own_account_is_behind_the_sign_in(client: Client, path: str) -> N
     assert client.get(path, follow=True).status_code == 200
 
 
+def test_who_came_in_by_a_link_sets_a_password(client: Client, lead: User) -> None:
+    lead.set_unusable_password()
+    lead.save()
+    client.force_login(lead)
+    page = client.get("/accounts/password/change/", follow=True)
+    assert page.request["PATH_INFO"] == "/accounts/password/set/"
+    client.post("/accounts/password/set/", {"password1": "quite a long one", "password2": "quite a long one"})
+    lead.refresh_from_db()
+    assert lead.check_password("quite a long one")
+
+
 def test_nobody_signs_up(client: Client) -> None:
     assert "No sign-up here" in client.get("/accounts/signup/").content.decode()
     client.post("/accounts/signup/", {"username": "new", "password1": "a long password"})
