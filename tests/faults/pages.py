@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections import Counter, deque
-from urllib.parse import quote, urldefrag, urlsplit
+from urllib.parse import quote, urlsplit
 
 import yaml
 from playwright.sync_api import BrowserContext, Page, sync_playwright
@@ -148,7 +148,7 @@ class Walk:
         return f"{sum(self.kinds.values())} pages of {len(self.kinds)} kinds, {self.downloads} downloads"
 
     def visit(self, page: Page, context: BrowserContext, address: str) -> None:
-        if "/raw/" in address:
+        if "/raw/" in address or "format=" in address:
             self.download(context, address)
             return
         kind = kind_of(address)
@@ -160,7 +160,7 @@ class Walk:
         page.mouse.move(700, 400)
         self.judge(page, address)
         for link in page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.href)"):
-            self.note(urldefrag(link)[0])
+            self.note(link.partition("#")[0])  # urldefrag would lose a path's last semicolon
         if kind == address and kind.startswith(("/admin/gateway/", "/d/")) and not kind.endswith("/add/"):
             for name in ASKED:
                 self.note(f"{self.base}{address}?{name}={quote(PROBES[0])}")
@@ -186,7 +186,8 @@ class Walk:
         answer = context.request.get(address)
         kept = answer.headers
         require(answer.status == 200, f"{address}: {answer.status}")
-        is_file = kept.get("content-type", "").startswith("text/plain") and "attachment" in kept["content-disposition"]
+        is_text = kept.get("content-type", "").startswith(("text/plain", "text/csv"))
+        is_file = is_text and "attachment" in kept.get("content-disposition", "")
         require(is_file and kept.get("x-content-type-options") == "nosniff", f"{address} is a page: {kept}")
         self.downloads += 1
 
