@@ -22,7 +22,7 @@ from tests.faults.scene import Gateway, Scene
 NAMES = (b"user-agent", b"x-team", b"x-claude-code-session-id", b"x-claude-code-prompt-id", b"x-anything")
 SAME_PAGES = 2
 """How many pages that differ by an id or a parameter alone are looked at; those that show a request, all."""
-MOST_PAGES = 1500
+MOST_PAGES = 3000
 """A walk that finds more goes round in circles: the kinds of its pages are not told apart right."""
 REQUEST = re.compile(r"/d/r/\*/")
 OTHERS = ("error_529", "text;content=tools")
@@ -32,6 +32,9 @@ ASKED = ("model", "outcome", "q", "session", "o", "user", "team", "provider", "r
 HARM = """() => [...document.querySelectorAll('*')].filter(e =>
     ['href', 'src', 'action'].some(name => /^\\s*(javascript|vbscript):/i.test(e.getAttribute(name) || ''))
     || (e.closest('.tl') && [...e.attributes].some(a => /^on/i.test(a.name)))).map(e => e.outerHTML.slice(0, 200))"""
+LINKS = """() => [...document.querySelectorAll('a[href]')].map(
+    a => a.href.baseVal === undefined ? a.href : new URL(a.href.baseVal, location.href).href)"""
+"""Links in a drawing have an object for an address."""
 OPEN = "() => document.querySelectorAll('details').forEach(fold => fold.open = true)"
 
 
@@ -159,7 +162,7 @@ class Walk:
         page.evaluate(OPEN)
         page.mouse.move(700, 400)
         self.judge(page, address)
-        for link in page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.href)"):
+        for link in page.evaluate(LINKS):
             self.note(link.partition("#")[0])  # urldefrag would lose a path's last semicolon
         if kind == address and kind.startswith(("/admin/gateway/", "/d/")) and not kind.endswith("/add/"):
             for name in ASKED:
