@@ -90,7 +90,7 @@ def hold(command: Running, data_dir: Path) -> None:
     command.wait_for("PostgreSQL is on hold: stopping it")
     wait_until(lambda: not any("postgres" in process.name() for process in processes_on(data_dir)))
     file.unlink()
-    command.wait_for("no longer on hold: starting it\nPostgreSQL is running")
+    command.wait_for(r"no longer on hold: starting it\n(.*\n)*?PostgreSQL is running")
 
 
 def end_twice(command: Running, base: str) -> None:
