@@ -232,6 +232,7 @@ def test_a_budgets_standing_is_told_as_the_contract_says(
 
 def test_the_providers_own_limits_stay_in_the_record_alone(limited: WebProcess, provider: FakeProvider) -> None:
     answer = say(limited, "shown")
+    until(lambda: provider.responses, 5, "the provider's note of what it sent")
     sent = {name.lower() for name, _ in provider.responses[-1].headers}
     own = {name for name in sent if name.startswith(b"anthropic-ratelimit-") and b"overage" not in name}
     assert b"anthropic-ratelimit-unified-5h-utilization" in own
