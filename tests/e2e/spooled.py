@@ -23,12 +23,12 @@ def recorded(web: WebProcess) -> list[Recorded]:
     return sorted(whole, key=lambda exchange: exchange.exchange_id)
 
 
-def find(web: WebProcess, mark: str) -> Recorded:
-    """The finished exchange whose query holds `mark`."""
+def find(web: WebProcess, mark: str, count: int = 1) -> Recorded:
+    """The newest finished exchange whose query holds `mark`, once there are `count` of them."""
 
     def finished() -> Recorded | None:
         found = [item for item in recorded(web) if mark in item.admission.query and item.end.at_us > 0]
-        return found[-1] if found and found[-1].end.capture != "lost_crash" else None
+        return found[-1] if len(found) >= count and found[-1].end.capture != "lost_crash" else None
 
     found = until(finished, 5, f"the record of {mark}")
     assert found is not None

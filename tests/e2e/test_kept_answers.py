@@ -158,7 +158,7 @@ def test_a_hit_is_recorded_as_one_and_counted_by_no_budget(caching: WebProcess, 
     answer = ask(caching, "POST", target, headers("ada"), body)
     assert how(answer) == b"hit"
     assert spent(caching) == before
-    exchange = find(caching, mark.decode())
+    exchange = find(caching, mark.decode(), 2)
     assert exchange.admission.handling == "cached: exact"
     assert exchange.end.attempts == []
 
