@@ -117,7 +117,7 @@ class _Tries:
         self.bodies = bodies
         self.fleet = attempts.fleet
         self.exchange = attempts.stream.exchange
-        self.began_us = self.exchange.elapsed_us()
+        self.first_us = self.began_us = self.exchange.elapsed_us()
         self.retried = 0
         self.paused = 0.0
         self.spent: set[str] = set()
@@ -259,7 +259,7 @@ class _Tries:
         if rules is None or self.retried + 1 >= rules.attempts or not allows(rules.on, kind):
             return False
         wait = pause(rules, self.retried + 1, self.paused, self.fleet.figures.chance())
-        elapsed = (self.exchange.elapsed_us() - self.began_us) / 1e6
+        elapsed = (self.exchange.elapsed_us() - self.first_us) / 1e6
         if elapsed + wait > rules.deadline or not self.fleet.budget(self.provider.name).take():
             return False
         self.retried += 1

@@ -22,7 +22,8 @@ class Backoff(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetryRules:
-    """`on`: statuses as digits, and `connect`, `timeout`, `broken`. Seconds. `budget`: retries per first attempt."""
+    """`on`: statuses as digits, and `connect`, `timeout`, `broken`. Seconds; `deadline`: after the first try
+    began, no retry begins. `budget`: retries per first attempt."""
 
     attempts: int = 1
     on: frozenset[str] = frozenset()

@@ -48,6 +48,9 @@ providers:
      breaker_mode: enforce, breaker_failures: 3, breaker_open_seconds: 600}}
   - {{name: retried, dialect: anthropic, address: "{first}", extra_headers: {{x-scenario: error_503}}, keyless: true,
      breaker_mode: "off", retry_attempts: 3, retry_on: ["503"], retry_base: 0.01, retry_longest: 0.02}}
+  - {{name: hurried, dialect: anthropic, address: "{first}", extra_headers: {{x-scenario: error_503}}, keyless: true,
+     breaker_mode: "off", retry_attempts: 5, retry_on: ["503"], retry_backoff: linear, retry_base: 0.2,
+     retry_longest: 0.2, retry_deadline: 0.35}}
   - {{name: single, dialect: anthropic, address: "{first}", keyless: true, max_in_flight: 1, queue_size: 1,
      queue_longest_wait: 5}}
 routes:
@@ -62,6 +65,7 @@ routes:
   - {{match: pooled, provider: pooled}}
   - {{match: fragile, provider: fragile}}
   - {{match: retried, provider: retried}}
+  - {{match: hurried, provider: hurried}}
   - {{match: single, provider: single}}
   - {{name: thinkers, match: "think-*", provider: second, scenario: think}}
   - {{name: searchers, match: "any-*", provider: second, scenario: web_search}}
@@ -233,6 +237,11 @@ def test_a_retry_is_made_where_the_provider_allows_it(routed: WebProcess, provid
     assert len(provider.requests) == 3
     reasons = [reason for _, _, reason in attempts(routed, "retried")]
     assert reasons == ["route retried", "retry 1 after 503", "retry 2 after 503"]
+
+
+def test_the_deadline_of_retries_counts_from_the_first_try(routed: WebProcess, provider: FakeProvider) -> None:
+    assert say(routed, "hurried").status == 503
+    assert len(provider.requests) == 2, "a second retry would begin 0.4 s after the first try"
 
 
 def test_a_place_is_waited_for_and_a_full_queue_refuses(routed: WebProcess, provider: FakeProvider) -> None:
