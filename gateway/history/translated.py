@@ -13,7 +13,8 @@ from gateway.dialects.errors import encode_error
 from gateway.dialects.names import Dialect
 from gateway.dialects.profiles import DEFAULT_PROFILE, PROFILES
 from gateway.dialects.responses import compaction
-from gateway.dialects.translation import Translation, translate_answer, translate_request
+from gateway.dialects.told import Asked, Got, tell
+from gateway.dialects.translation import Translation, translate_request
 from gateway.dialects.turn import Refused
 from gateway.history.store import NotInHistory, rebuild_request, rebuild_response, rebuild_sent_request
 from gateway.models import RequestLog
@@ -32,10 +33,15 @@ def rebuild_asked(request_id: UUID) -> bytes:
 def rebuild_got(request_id: UUID) -> bytes:
     """The body as the caller got it. Raises NotInHistory when the exchange was relayed, and `Damaged`."""
     row = read_row(request_id)
-    response = row.response
-    kind, coding = response.content_type, response.content_encoding
+    response, how = row.response, row.response.translation or {}
+    asked = Asked(
+        Dialect(row.dialect), Dialect(how["dialect"]), how["profile"], row.path, caller_body(row), str(row.id)
+    )
     answer = rebuild_response(request_id)
-    said, failed = translate_answer(translation_of(row), row.status_code or 0, kind, coding, [answer])
+    try:
+        said, failed = tell(asked, Got(row.status_code or 0, response.content_type, response.content_encoding, answer))
+    except Refused as refused:
+        raise NotInHistory(f"{row.id} is not translated any more: {refused.message}") from None
     if said or failed is None:
         return said
     return encode_error(Dialect(row.dialect), failed.kind, failed.message, str(row.id))
@@ -56,10 +62,14 @@ def read_row(request_id: UUID) -> RequestLog:
     return row
 
 
+def caller_body(row: RequestLog) -> bytes:
+    """Without its content coding."""
+    encodings = [value for name, value in row.header_record.request_pairs if name.lower() == "content-encoding"]
+    return decode_body(", ".join(encodings), rebuild_request(row.id)).data
+
+
 def translation_of(row: RequestLog) -> Translation:
     how: Mapping[str, Any] = row.response.translation or {}
-    encodings = [value for name, value in row.header_record.request_pairs if name.lower() == "content-encoding"]
-    body = decode_body(", ".join(encodings), rebuild_request(row.id)).data
     profile = PROFILES.get(how["profile"], DEFAULT_PROFILE)
     provider, model = Dialect(how["dialect"]), row.routed_model
     try:
@@ -67,7 +77,7 @@ def translation_of(row: RequestLog) -> Translation:
             Dialect(row.dialect),
             provider,
             profile,
-            body,
+            caller_body(row),
             model=model,
             tag=str(row.id),
             adapt=compaction.as_window if row.path == compaction.PATH else None,

@@ -24,9 +24,11 @@ from gateway.dialects.client_headers import (
     upstream_request_id,
 )
 from gateway.dialects.content import decode_body
+from gateway.dialects.json_values import JSONObject
 from gateway.dialects.metered import Metered
 from gateway.dialects.names import BROKEN, Dialect, Outcome
 from gateway.dialects.request_facts import RequestFacts, RequestMembers, facts_of, read_members
+from gateway.dialects.told import Asked, Got, told_message
 from gateway.history import timings
 from gateway.history.partitions import month_of
 from gateway.history.planning import Planner
@@ -77,6 +79,22 @@ class Reading:
         encoding = header(self.recorded.admission.headers, b"content-encoding")
         return RequestBody(self.recorded.body or b"", encoding, self.members)
 
+    def reply(self) -> JSONObject | None:
+        """The answer's message as the caller has it, and sends it back: in its own dialect."""
+        recorded, translated = self.recorded, self.recorded.translated
+        if translated is None or self.answer.message is None:
+            return self.answer.message
+        encoding = header(recorded.admission.headers, b"content-encoding")
+        body = decode_body(encoding, recorded.body or b"").data
+        path, provider = recorded.admission.path, Dialect(translated.dialect)
+        asked = Asked(self.dialect, provider, translated.profile, path, body, str(self.id))
+        content_type, coding = (
+            header(self.answer_headers, b"content-type"),
+            header(self.answer_headers, b"content-encoding"),
+        )
+        status = recorded.head.status if recorded.head else 0
+        return told_message(asked, Got(status, content_type, coding, recorded.response))
+
 
 class RowBuilder:
     """`tag_headers` are lower-case names of request headers that are kept as tags."""
@@ -104,7 +122,7 @@ class RowBuilder:
             request=(*request_row(reading, team, self._tags(recorded.admission)), *request.leaves),
             response=(
                 *response_row(reading, self.prices),
-                put_reply(plan, answer_dialect(recorded), reading.answer.message),
+                put_reply(plan, reading.dialect, reading.reply()),
             ),
             headers=(
                 reading.id,
