@@ -1,4 +1,5 @@
 from gateway.models.access import ApiKey, Member, Team
+from gateway.models.alerts import Alert, AlertChannel, AlertCount, AlertRule, Announcement, Delivery
 from gateway.models.breakers import BreakerHold, BreakerTransition, FleetState
 from gateway.models.caching import CacheClearing, CacheRule
 from gateway.models.capabilities import Capability
@@ -20,6 +21,11 @@ from gateway.models.transport import OutboundProxy
 from gateway.models.tree import Blob, Epoch, ManifestPage, Node, Scope
 
 __all__ = [
+    "Alert",
+    "AlertChannel",
+    "AlertCount",
+    "AlertRule",
+    "Announcement",
     "ApiKey",
     "Blob",
     "BreakerHold",
@@ -37,6 +43,7 @@ __all__ = [
     "CostRun",
     "Credential",
     "DeadLetter",
+    "Delivery",
     "DroppedMonth",
     "Epoch",
     "ErasedExchange",
