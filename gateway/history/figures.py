@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from gateway.history.latency import percentile
-from gateway.history.rollups import DIMENSIONS, SUM_COLUMNS
+from gateway.history.rollup_sums import DIMENSIONS, SUM_COLUMNS
 
 TIME = "time"
 """The name of the hour or day among what is told apart."""

@@ -27,7 +27,7 @@ from gateway.history.partitions import (
     next_month,
     partition_statement,
 )
-from gateway.history.rollups import ROLLUP_LOCK
+from gateway.history.rollups import ROLLUP_LOCK, sum_month
 from gateway.history.sweeping import Busy, raise_epoch, sweep
 from gateway.models import DroppedMonth, RequestLog
 
@@ -86,6 +86,8 @@ def announce(month: datetime.date) -> None:
     """From here on neither the spool nor a rollup touches the month; a rollup that is under way ends first."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROLLUP_LOCK])
+        if not DroppedMonth.objects.filter(month=month).exists():
+            sum_month(cursor, month)
         DroppedMonth.objects.update_or_create(month=month)
 
 

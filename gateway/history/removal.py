@@ -13,12 +13,13 @@ from itertools import islice
 from django.db import connection, transaction
 
 from gateway.history.partitions import PARTITIONED_TABLES, month_of
+from gateway.history.rollups import keep_removed
 from gateway.history.sweeping import sweep
 
 BATCH = 500
 PLACES = """
 SELECT scope, id, request_bytes + coalesce((SELECT response_bytes FROM gateway_responselog s WHERE s.id = r.id), 0)
-FROM gateway_requestlog r WHERE id = ANY(%s)
+FROM gateway_requestlog r WHERE id = ANY(%s) ORDER BY id FOR UPDATE
 """
 REMEMBER = """
 INSERT INTO gateway_erasedexchange (exchange_id, erased_at) SELECT unnest(%s::uuid[]), now() ON CONFLICT DO NOTHING
@@ -61,8 +62,9 @@ def remove(ids: Iterable[uuid.UUID]) -> Iterator[Removed]:
 def remove_batch(batch: list[uuid.UUID], removed: Removed) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(PLACES, [batch])
-        rows = sorted(cursor.fetchall(), key=lambda row: row[1])
+        rows = cursor.fetchall()  # those that are still there, and nobody else's from here on
         cursor.execute(REMEMBER, [batch])
+        keep_removed(cursor, [id for _, id, _ in rows])
         for table in PARTITIONED_TABLES:
             cursor.execute(f"DELETE FROM {table} WHERE id = ANY(%s)", [batch])  # noqa: S608
         cursor.execute(FORGET_GRADES, {"ids": batch})

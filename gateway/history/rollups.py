@@ -8,94 +8,46 @@ that turns that come meanwhile are either in the sums or have a mark of their ow
 
 Buckets are bounded by ids: a UUIDv7 carries the time of its admission, so that one range of the primary key is one
 bucket, and only the partitions it lies in are read.
+
+Sums outlive their turns. Whoever removes single turns leaves their sums behind in the same transaction
+(`keep_removed`), and a bucket is those and its turns, read by one statement, so that a turn that is just being removed
+counts once. A month that goes whole is summed up before it goes (`sum_month`), and never again.
 """
 
 from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection, connections, transaction
 
 from gateway.history.id_times import HOUR, first_id_at, hour_of
-from gateway.history.latency import bucket_sql
-from gateway.history.partitions import month_of
+from gateway.history.partitions import month_of, next_month
 from gateway.history.rollup_marks import MARK
+from gateway.history.rollup_sums import INSERT_DAY, INSERT_HOUR, INSERT_REMOVED
 from gateway.models import RollupDay, RollupZone
 from gateway.policy.errands import COUNTED
 
 UTC = datetime.UTC
 ROLLUP_LOCK = 0x726F6C6C
 HOURS_AT_ONCE = 24
+HOURS_OF_A_MONTH = 31 * 24
 DAY = datetime.timedelta(days=1)
 
-DIMENSIONS = ("provider", "model", "access_key", "team", "client", "status", "outcome")
-TURNS = f"""
-SELECT r.provider, coalesce(r.model, r.routed_model, r.requested_model, '') AS model, r.access_key, r.team, r.client,
-       coalesce(r.status_code::text, '') AS status, r.outcome,
-       r.outcome <> 'completed' OR r.status_code >= 400 AS failed, r.request_bytes, r.is_streaming,
-       s.usage IS NOT NULL AND s.cost_note <> 'not sent on' AS metered,
-       s.cost_usd, s.cost_note, s.response_bytes, s.input_tokens, s.output_tokens,
-       s.cache_read_tokens, s.cache_write_tokens, s.cache_write_1h_tokens, s.thinking_tokens,
-       (s.server_tools->>'web_search')::bigint AS web_searches, s.duration_ms, s.first_byte_ms,
-       {bucket_sql("s.duration_ms")} AS duration_bucket,
-       {bucket_sql("s.first_byte_ms")} AS first_byte_bucket
-FROM gateway_requestlog r JOIN gateway_responselog s ON s.id = r.id
-WHERE r.id >= %(first)s AND r.id < %(beyond)s AND s.id >= %(first)s AND s.id < %(beyond)s
-  AND r.purpose = ANY(%(purposes)s)
-"""  # noqa: S608
-SUMS = """
-count(*) AS requests, count(*) FILTER (WHERE failed) AS errors, count(*) FILTER (WHERE metered) AS metered,
-count(*) FILTER (WHERE metered AND cost_usd IS NULL) AS unpriced,
-count(*) FILTER (WHERE cost_usd IS NOT NULL AND cost_note <> '') AS partial,
-sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,
-sum(cache_read_tokens)::bigint AS cache_read_tokens, sum(cache_write_tokens)::bigint AS cache_write_tokens,
-sum(cache_write_1h_tokens)::bigint AS cache_write_1h_tokens, sum(thinking_tokens)::bigint AS thinking_tokens,
-sum(web_searches)::bigint AS web_searches, sum(cost_usd) AS cost_usd, sum(request_bytes)::bigint AS request_bytes,
-coalesce(sum(response_bytes), 0)::bigint AS response_bytes,
-(sum(output_tokens) FILTER (WHERE paced))::bigint AS streamed_tokens,
-sum(duration_ms - first_byte_ms) FILTER (WHERE paced) AS streaming_ms
-"""
-DIMENSION_LIST = ", ".join(DIMENSIONS)
-SUM_COLUMNS = (
-    "requests", "errors", "metered", "unpriced", "partial", "input_tokens", "output_tokens", "cache_read_tokens",
-    "cache_write_tokens", "cache_write_1h_tokens", "thinking_tokens", "web_searches", "cost_usd", "request_bytes",
-    "response_bytes", "streamed_tokens", "streaming_ms",
-)  # fmt: skip
-HISTOGRAM = """
-SELECT part, array_agg(bucket ORDER BY bucket) AS buckets, array_agg(number ORDER BY bucket) AS counts
-FROM (SELECT part, {name} AS bucket, count(*) AS number FROM turns WHERE {name} IS NOT NULL GROUP BY 1, 2) AS counted
-GROUP BY part
-"""
-INSERT = f"""
-WITH read AS ({TURNS}),
-turns AS (
-    SELECT *, dense_rank() OVER (ORDER BY {DIMENSION_LIST}) AS part,
-           is_streaming AND output_tokens > 0 AND duration_ms > first_byte_ms AS paced
-    FROM read
-),
-sums AS (SELECT part, {DIMENSION_LIST}, {SUMS} FROM turns GROUP BY part, {DIMENSION_LIST}),
-durations AS ({HISTOGRAM.format(name="duration_bucket")}),
-first_bytes AS ({HISTOGRAM.format(name="first_byte_bucket")})
-INSERT INTO {{table}} ({{keys}}, {DIMENSION_LIST}, {", ".join(SUM_COLUMNS)},
-    duration_buckets, duration_counts, first_byte_buckets, first_byte_counts)
-SELECT {{values}}, {DIMENSION_LIST}, {", ".join(SUM_COLUMNS)},
-    coalesce(durations.buckets, '{{{{}}}}'), coalesce(durations.counts, '{{{{}}}}'),
-    coalesce(first_bytes.buckets, '{{{{}}}}'), coalesce(first_bytes.counts, '{{{{}}}}')
-FROM sums LEFT JOIN durations USING (part) LEFT JOIN first_bytes USING (part)
-"""  # noqa: S608
-INSERT_HOUR = INSERT.format(table="gateway_rolluphour", keys="hour", values="%(hour)s::timestamptz")
-INSERT_DAY = INSERT.format(table="gateway_rollupday", keys="zone, day", values="%(zone)s, %(day)s::date")
 TAKE_MARKS = """
-WITH chosen AS (SELECT DISTINCT hour FROM gateway_rollupdue ORDER BY hour DESC LIMIT %(most)s),
+WITH chosen AS (
+    SELECT DISTINCT hour FROM gateway_rollupdue WHERE hour >= %(since)s AND hour < %(until)s
+    ORDER BY hour DESC LIMIT %(most)s
+),
 taken AS (DELETE FROM gateway_rollupdue AS due USING chosen WHERE due.hour = chosen.hour RETURNING due.hour)
 SELECT DISTINCT hour FROM taken ORDER BY hour
 """
 WHOLE = """
-SELECT EXISTS (SELECT 1 FROM gateway_requestlog WHERE id >= %(first)s AND id < %(beyond)s)
+SELECT (EXISTS (SELECT 1 FROM gateway_requestlog WHERE id >= %(first)s AND id < %(beyond)s)
+     OR EXISTS (SELECT 1 FROM gateway_rollupremoved WHERE quarter >= %(start)s AND quarter < %(end)s))
 AND NOT EXISTS (SELECT 1 FROM gateway_droppedmonth WHERE month BETWEEN %(since)s AND %(until)s)
 """
 
@@ -104,6 +56,15 @@ FIRST_AND_LAST = """
 (SELECT id FROM gateway_requestlog ORDER BY id LIMIT 1)
 UNION ALL (SELECT id FROM gateway_requestlog ORDER BY id DESC LIMIT 1)
 """
+REMOVED_FROM_TO = "SELECT min(quarter), max(quarter) FROM gateway_rollupremoved"
+
+
+class MarkedRange(NamedTuple):
+    """The latest `most` marked hours in [since, until)."""
+
+    since: datetime.datetime = datetime.datetime.min.replace(tzinfo=UTC)
+    until: datetime.datetime = datetime.datetime.max.replace(tzinfo=UTC)
+    most: int = 0
 
 
 class LocalDay(NamedTuple):
@@ -118,13 +79,7 @@ def roll_up(most_hours: int = HOURS_AT_ONCE) -> int | None:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [ROLLUP_LOCK])
         if not cursor.fetchone()[0]:
             return None
-        cursor.execute(TAKE_MARKS, {"most": most_hours})
-        hours = [row[0] for row in cursor.fetchall()]
-        for hour in hours:
-            sum_hour(cursor, hour)
-        for day in days_of(hours, zones()):
-            sum_day(cursor, day)
-        return len(hours)
+        return sum_marked(cursor, MarkedRange(most=most_hours))
 
 
 def roll_up_all() -> int | None:
@@ -135,6 +90,32 @@ def roll_up_all() -> int | None:
             return None
         done += hours
     return done
+
+
+def sum_marked(cursor: Any, wanted: MarkedRange) -> int:
+    """How many hours there were. Only for who holds ROLLUP_LOCK."""
+    cursor.execute(TAKE_MARKS, wanted._asdict())
+    hours = [row[0] for row in cursor.fetchall()]
+    for hour in hours:
+        sum_hour(cursor, hour)
+    for day in days_of(hours, zones()):
+        sum_day(cursor, day)
+    return len(hours)
+
+
+def sum_month(cursor: Any, month: datetime.date) -> None:
+    """Before a month goes: what is marked in it, for the last time. Only for who holds ROLLUP_LOCK."""
+    since, until = (datetime.datetime.combine(day, datetime.time(), UTC) for day in (month, next_month(month)))
+    sum_marked(cursor, MarkedRange(since, until, HOURS_OF_A_MONTH))
+    cursor.execute("DELETE FROM gateway_rollupremoved WHERE quarter >= %s AND quarter < %s", [since, until])
+
+
+def keep_removed(cursor: Any, ids: Sequence[uuid.UUID]) -> None:
+    """Leave the sums of these turns behind; in the transaction that removes them, and before that. `ids` are rows that
+    are there and locked, in rising order."""
+    if ids:
+        values = {"first": ids[0], "beyond": uuid.UUID(int=ids[-1].int + 1), "ids": list(ids)}
+        cursor.execute(INSERT_REMOVED, values | {"purposes": list(COUNTED)})
 
 
 def sum_hour(cursor: Any, hour: datetime.datetime) -> None:
@@ -152,25 +133,25 @@ def sum_day(cursor: Any, day: LocalDay) -> None:
 
 
 def has_all_turns(cursor: Any, bounds: dict[str, Any]) -> bool:
-    """Sums outlive their turns: what was summed up stays where none are left, and where only those are that a legal
-    hold kept of a month that went, or those of a local day's other month."""
+    """Or, of those that were removed, the sums. What was summed up stays where nothing is left, and where only those
+    turns are that a legal hold kept of a month that went, or those of a local day's other month."""
     last = uuid.UUID(int=bounds["beyond"].int - 1)
     cursor.execute(WHOLE, bounds | {"since": month_of(bounds["first"].bytes), "until": month_of(last.bytes)})
     return bool(cursor.fetchone()[0])
 
 
 def id_bounds(start: datetime.datetime, end: datetime.datetime) -> dict[str, Any]:
-    return {"first": first_id_at(start), "beyond": first_id_at(end), "purposes": list(COUNTED)}
+    ids = {"first": first_id_at(start), "beyond": first_id_at(end)}
+    return {**ids, "start": start, "end": end, "purposes": list(COUNTED)}
 
 
 def mark_range(since: datetime.datetime | None = None, until: datetime.datetime | None = None) -> int:
     """Mark every hour with a turn in it to be summed up again, but for months that went; how many."""
     with connection.cursor() as cursor:
-        cursor.execute(FIRST_AND_LAST)
-        ids = [row[0] for row in cursor.fetchall()]
-        if not ids:
+        hours = first_and_last_hour(cursor)
+        if hours is None:
             return 0
-        start, end = hour_of(min(ids)), hour_of(max(ids)) + HOUR
+        start, end = hours[0], hours[1] + HOUR
         start = start if since is None else max(start, since.replace(minute=0, second=0, microsecond=0))
         end = end if until is None else min(end, until)
         marked = 0
@@ -180,6 +161,15 @@ def mark_range(since: datetime.datetime | None = None, until: datetime.datetime 
                 marked += 1
             start += HOUR
         return marked
+
+
+def first_and_last_hour(cursor: Any) -> tuple[datetime.datetime, datetime.datetime] | None:
+    """With turns that are there or were removed; None when there never were any."""
+    cursor.execute(FIRST_AND_LAST)
+    hours = [hour_of(row[0]) for row in cursor.fetchall()]
+    cursor.execute(REMOVED_FROM_TO)
+    hours += [quarter.replace(minute=0) for quarter in cursor.fetchone() if quarter is not None]
+    return (min(hours), max(hours)) if hours else None
 
 
 def forget_zone(name: str) -> None:

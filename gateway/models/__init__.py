@@ -13,7 +13,7 @@ from gateway.models.prices import CostRun, InstalledListPrice, ModelPrice
 from gateway.models.providers import Credential, Provider
 from gateway.models.requests import ChunkTiming, HeaderRecord, RateLimitSample, RequestLog, ResponseLog
 from gateway.models.retention import DroppedMonth, ErasedExchange, ErasureCertificate, LegalHold, RetentionTerm
-from gateway.models.rollups import RollupDay, RollupDue, RollupHour, RollupZone
+from gateway.models.rollups import RollupDay, RollupDue, RollupHour, RollupRemoved, RollupZone
 from gateway.models.routes import ModelRoute, RouteTarget
 from gateway.models.search import SearchQueue, SearchText
 from gateway.models.stored import StoredBody
@@ -73,6 +73,7 @@ __all__ = [
     "RollupDay",
     "RollupDue",
     "RollupHour",
+    "RollupRemoved",
     "RollupZone",
     "RouteTarget",
     "Rubric",

@@ -16,9 +16,9 @@ def tokens() -> models.BigIntegerField[Any, Any]:
 
 
 class RollupRow(models.Model):
-    """One combination of what is told apart. Sums are over what is known and NULL when nothing is; the counts beside
-    them say of how many turns. Replays and self-tests are not in here;
-    what a judge of prompts was asked is, under the key `grading`."""
+    """One combination of what is told apart; it may have several rows, which add up. Sums are over what is known and
+    NULL when nothing is; the counts beside them say of how many turns. Replays and self-tests are not in here; what a
+    judge of prompts was asked is, under the key `grading`."""
 
     provider = models.TextField()
     model = models.TextField(help_text="the model that answered, else the one asked for")
@@ -73,6 +73,16 @@ class RollupDay(RollupRow):
 
     class Meta:
         indexes = [models.Index(fields=["zone", "day"], name="rollupday_zone_day")]
+
+
+class RollupRemoved(RollupRow):
+    """Turns that a term or an erasure removed from a month that stays: what they were in the sums, and go on being. By
+    quarter of an hour, because days of every zone are made of those."""
+
+    quarter = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["quarter"], name="rollupremoved_quarter")]
 
 
 class RollupZone(models.Model):

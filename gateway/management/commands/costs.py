@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from gateway.history.cost_runs import Recomputed, recompute
 from gateway.history.figures import Span, plain, read_figures
-from gateway.history.rollups import DIMENSIONS, roll_up_all
+from gateway.history.rollup_sums import DIMENSIONS
+from gateway.history.rollups import roll_up_all
 from gateway.history.spending import SPENDERS, spent_by
 from gateway.management.history.action import moment
 from gateway.management.history.printing import table_line

@@ -190,6 +190,14 @@ def test_sums_stay_of_a_month_of_which_only_held_turns_are_left() -> None:
     ]
 
 
+def test_what_is_marked_is_summed_up_before_its_month_goes() -> None:
+    keep([sample(user("old"), at=OLD), sample(user("older"), at=OLD - datetime.timedelta(days=2))])
+    drop_month(MARCH)
+    roll_up_all()
+    assert sum(RollupHour.objects.values_list("requests", flat=True)) == 2
+    assert sum(RollupDay.objects.filter(zone="UTC").values_list("requests", flat=True)) == 2
+
+
 def test_the_spool_does_not_bring_a_dropped_month_back() -> None:
     keep([sample(user("old"), at=OLD)])
     late = sample(user("late"), at=OLD).recorded()
