@@ -74,6 +74,11 @@ class Filling:
         if self._size <= self._rule.max_bytes:
             self._chunks.append(chunk)
 
+    def give_up(self) -> None:
+        """It was not seen whole: nothing is kept."""
+        self._status = 0
+        self._chunks.clear()
+
     def close(self, outcome: Outcome | None) -> None:
         answer = self._answer() if self._status and outcome is Outcome.COMPLETED else None
         if answer is not None and self._rule.keeps:

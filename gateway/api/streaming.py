@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Self
 
+import structlog
+
 from gateway.api.failure_log import log_failed_forward
 from gateway.dialects.errors import encode_stream_error
 from gateway.dialects.failures import ErrorKind
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 EVENT_BOUNDARIES = (b"\n\n", b"\r\r", b"\r\n\r\n")
 TAIL_BYTES = 4
+
+log = structlog.get_logger(__name__)
 
 
 class ExchangeStream:
@@ -110,10 +114,20 @@ class ExchangeStream:
 
     def _note(self, chunk: bytes) -> None:
         self.exchange.chunk(chunk)
-        for watch in self.watches:
-            watch.feed(chunk)
+        if self.watches:
+            self._show(chunk)
         if self._events:
             self._tail = chunk if len(chunk) >= TAIL_BYTES else (self._tail + chunk)[-TAIL_BYTES:]
+
+    def _show(self, chunk: bytes) -> None:
+        """A watch that fails sees no more of the answer; the client gets it all the same."""
+        for watch in self.watches:
+            try:
+                watch.feed(chunk)
+            except Exception:
+                log.exception("a watch failed", watch=type(watch).__name__, request_id=self.exchange.id_text)
+                watch.give_up()
+                self.watches = tuple(other for other in self.watches if other is not watch)
 
     @property
     def has_chunk(self) -> bool:

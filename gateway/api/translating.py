@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Self
 
 import msgspec
+import structlog
 
 from gateway.api.model_names import nearest_models
 from gateway.api.refusals import Refusal, request_id_header
@@ -47,6 +48,8 @@ TOLD = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
 """Headers of a provider's error that mean the same to every client."""
 ANTHROPIC_VERSION = (b"anthropic-version", b"2023-06-01")
 BETAS = b"anthropic-beta"
+log = structlog.get_logger(__name__)
+
 UNKNOWN_BETAS = Loss("anthropic-beta", "betas are Anthropic's own; the fields they allow were translated or left out")
 
 
@@ -262,13 +265,24 @@ class TranslatedStream:
             return said
         if not chunk:
             return self._translator.ping() if self._is_silent() else None
-        said = self._translator.feed(chunk)
+        said = self._said(self._translator.feed, chunk)
         if said:
             self._last = monotonic()
             await self._keep()
         if self._translator.failed is not None:
             self._conclude()
         return said
+
+    def _said(self, way: Callable[..., bytes], *chunk: bytes) -> bytes:
+        """What cannot be translated ends the answer in the caller's dialect; it must not escape a begun body."""
+        try:
+            return way(*chunk)
+        except Exception as fault:
+            log.exception("an answer could not be translated", request_id=self._source.exchange.id_text)
+            self._whole = True
+            self.stop()
+            problem = f"The provider's answer could not be translated: {fault!r}"
+            return self._translator.break_off(Failed(ErrorKind.API_ERROR, problem))
 
     async def _keep(self) -> None:
         """Before the caller gets the end of a response it may come back to, it is kept."""
@@ -282,7 +296,7 @@ class TranslatedStream:
             kind = ErrorKind.TIMEOUT if self._source.outcome is Outcome.UPSTREAM_STALLED else ErrorKind.API_ERROR
             said = self._translator.break_off(Failed(kind, f"The provider's answer broke off: {self._source.problem}"))
         else:
-            said = self._translator.finish()
+            said = self._said(self._translator.finish)
         if self._translator.failed is not None:
             self._conclude()
         if self._translator.losses:

@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 class UsageWatch:
-    """Of one answer. `feed` does not raise and makes no copies of what it keeps of a whole body."""
+    """Of one answer. `feed` makes no copies of what it keeps of a whole body."""
 
     __slots__ = ("_coding", "_events", "_kept", "_type", "dialect", "said", "size")
 
@@ -65,6 +65,11 @@ class UsageWatch:
                 self._keep(data)
             else:
                 self.said += max(0, len(data) - AROUND_A_DELTA)
+
+    def give_up(self) -> None:
+        """It was not seen whole: what it used is unknown."""
+        self.size = MOST_KEPT + 1
+        self._kept.clear()
 
     def _keep(self, data: bytes) -> None:
         self.size += len(data)
