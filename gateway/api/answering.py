@@ -56,7 +56,7 @@ def outgoing(request: GatewayRequest, facts: Facts, target: Target, treatment: T
     if target.speaks is not None:
         return outgoing_translated(request, facts, target, target.speaks, treatment, bodies.continued)
     provider = target.provider
-    changes = list(facts.demotion)
+    changes = list(facts.changes)
     if target.model is not None and bodies.plain:
         changes += replace_model(bodies.plain, target.model)[1]
     body, patches, pairs = bodies.sent, changes, request.pairs

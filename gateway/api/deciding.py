@@ -15,7 +15,7 @@ import structlog
 from gateway.api.answer_cache import look_up
 from gateway.api.errands import admit_errand, errand_of, errand_target, errand_treatment
 from gateway.api.facts import NO_ENVELOPE, Facts
-from gateway.api.keeping import continue_conversation
+from gateway.api.keeping import continue_conversation, told_in_full
 from gateway.api.limiting import limit
 from gateway.api.model_names import find_plan
 from gateway.api.own_ways import own_way
@@ -100,6 +100,8 @@ async def prepare(request: GatewayRequest, facts: Facts) -> None:
     if any(target.speaks is not None for target in plan.targets):
         needful = needed(request, facts.plain)
         facts.continued, facts.keeping = await continue_conversation(request, facts, needful)
+    if facts.envelope.previous_response and any(target.speaks is None for target in plan.targets):
+        facts.changes += await told_in_full(request, facts, facts.envelope.previous_response)
     route = plan.route
     if route is not None and route.demote:
         note_demotion(request, facts)
@@ -112,7 +114,8 @@ def note_demotion(request: GatewayRequest, facts: Facts) -> None:
     elif facts.plain and request.path == PATHS.get(request.dialect):
         demoted = demote(request.dialect, facts.plain)
         if demoted is not None:
-            facts.handling, facts.demotion = DEMOTED, demoted[1]
+            facts.handling = DEMOTED
+            facts.changes += demoted[1]
 
 
 def check_access(request: GatewayRequest, presented: Presented, snapshot: Snapshot) -> Admitted:

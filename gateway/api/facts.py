@@ -53,8 +53,9 @@ class Facts:
     """What Turnlog itself sent it for."""
     handling: str = ""
     """What the record says of a request that was not simply passed on."""
-    demotion: list[Patch] = field(default_factory=list)
-    """What asks for a stream instead of a whole answer, where the route demotes."""
+    changes: list[Patch] = field(default_factory=list)
+    """What of the body is replaced for targets that speak the caller's dialect: a stream is asked for where the route
+    demotes, and a response of ours that is gone on from is told in full."""
 
     header_rules: HeaderRules | None = None
     """None: headers go as they are."""

@@ -1,7 +1,8 @@
 """`previous_response_id` and `store` where the provider does not speak Responses: the gateway keeps what was said.
 
-Only routes that are translated come here; a provider of the same dialect keeps its own. A response is kept before the
-caller gets its end, for the key that made it, unless the request says `store: false`.
+A provider that speaks Responses keeps its own; it comes here only when a caller goes on with it from a response that
+another made. A response is kept before the caller gets its end, for the key that made it, unless the request says
+`store: false`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import structlog
 from gateway.api.refusals import Refusal
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Dialect
+from gateway.dialects.request_facts import Patch
 from gateway.dialects.responses.continuation import (
     Items,
     KeptResponse,
     by_id,
     continue_request,
+    insert_conversation,
     own_input,
     read_continuation,
 )
@@ -91,6 +94,15 @@ async def continue_conversation(request: GatewayRequest, facts: Facts, body: byt
     except Refused as refused:
         raise Refusal(ErrorKind.INVALID_REQUEST, refused.message) from None
     return body, keeping
+
+
+async def told_in_full(request: GatewayRequest, facts: Facts, previous: str) -> list[Patch]:
+    """What changes in the body for a provider that speaks Responses itself and cannot know a response of ours. Nothing
+    for a response of its own. Raises Refusal."""
+    if request.dialect is not Dialect.RESPONSES or not is_ours(previous) or not facts.plain:
+        return []
+    before = await conversation(request, owner_of(facts), previous)
+    return await asyncio.to_thread(insert_conversation, facts.plain, before)
 
 
 async def conversation(request: GatewayRequest, owner: str, previous: str) -> Items:

@@ -46,6 +46,7 @@ class _EnvelopeFields(_Fields):
     thinking: msgspec.Raw = _ABSENT
     reasoning: msgspec.Raw = _ABSENT
     reasoning_effort: msgspec.Raw = _ABSENT
+    previous_response_id: msgspec.Raw = _ABSENT
 
 
 class RequestMembers(_Fields):
@@ -87,6 +88,7 @@ class _UsualEnvelope(msgspec.Struct):
     thinking: msgspec.Raw = _ABSENT
     reasoning: msgspec.Raw = _ABSENT
     reasoning_effort: msgspec.Raw = _ABSENT
+    previous_response_id: str | None = None
 
     def limit(self) -> int | None:
         if self.max_tokens is not None:
@@ -110,6 +112,8 @@ class Envelope:
     thinking: tuple[bytes, ...] = ()
     """The beginnings of `thinking`, `reasoning` and `reasoning_effort`, of those that are there: they are small, and
     few ask what they say."""
+    previous_response: str | None = None
+    """The response it goes on from, of a request of Responses."""
 
     @property
     def has_thinking(self) -> bool:
@@ -148,14 +152,15 @@ def read_envelope(body: bytes) -> Envelope:
     except (ValueError, RecursionError):
         return _read_odd_envelope(body)
     model = None if usual.model is None else fit_text(usual.model)
-    return Envelope(model, usual.stream, usual.limit(), _thinking_of(usual))
+    return Envelope(model, usual.stream, usual.limit(), _thinking_of(usual), usual.previous_response_id)
 
 
 def _read_odd_envelope(body: bytes) -> Envelope:
     fields = _read(_EnvelopeFields, body)
     if fields is None:
         return Envelope()
-    return Envelope(_text(fields.model), _flag(fields.stream), _limit(fields), _thinking_of(fields))
+    previous = _text(fields.previous_response_id)
+    return Envelope(_text(fields.model), _flag(fields.stream), _limit(fields), _thinking_of(fields), previous)
 
 
 def read_members(body: bytes) -> RequestMembers | None:

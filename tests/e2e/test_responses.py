@@ -32,6 +32,7 @@ routes:
   - {{match: "over-chat*", provider: engine, model: qwen3-coder}}
   - {{match: "over-messages*", provider: claude, model: claude-opus-4-5}}
   - {{match: "claude-*", provider: gpt, model: gpt-5.5}}
+  - {{match: "own-*", provider: gpt, model: gpt-5.5}}
 """
 MODELS = ["over-chat", "over-messages"]
 TOOLS: Any = [
@@ -181,6 +182,26 @@ def test_a_response_is_continued_by_its_id(
     assert text.index("Alice") < text.index("who am I?") < text.index("sure?")
     assert len(said) == 5
     assert third.previous_response_id == second.id
+
+
+def test_a_response_of_ours_is_continued_by_a_provider_that_speaks_responses(
+    ada: openai.OpenAI, translating_web: WebProcess, provider: FakeProvider
+) -> None:
+    """It cannot know the id: it is told what was said, in the caller's own bytes for the rest."""
+    first = ada.responses.create(model="over-messages", input="my name is Alice")
+    second = ada.responses.create(model="own-one", input="who am I?", previous_response_id=first.id)
+    asked = json.loads(last_request(provider).body)
+    assert asked["previous_response_id"] is None
+    assert [item["role"] for item in asked["input"]] == ["user", "assistant", "user"]
+    assert all("id" not in item for item in asked["input"])
+    assert "Alice" in json.dumps(asked["input"][0])
+    third = ada.responses.create(model="own-one", input="sure?", previous_response_id=second.id)
+    asked = json.loads(last_request(provider).body)
+    assert (asked["previous_response_id"], asked["input"]) == (second.id, "sure?")
+    assert third.output_text
+    with openai.OpenAI(base_url=translating_web.url + "/v1", api_key=GRACE, max_retries=0) as grace:
+        with pytest.raises(openai.BadRequestError, match="Previous response with id"):
+            grace.responses.create(model="own-one", input="x", previous_response_id=first.id)
 
 
 def test_a_kept_response_is_read_listed_and_deleted(ada: openai.OpenAI) -> None:

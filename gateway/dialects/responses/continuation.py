@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from gateway.dialects.json_members import members_of
 from gateway.dialects.json_values import JSONObject, objects_of
 from gateway.dialects.raw_object import RawObject, read_object
+from gateway.dialects.request_facts import Patch
 from gateway.dialects.turn import Refused
 
 Items = list[msgspec.Raw]
@@ -59,6 +61,30 @@ def continue_request(body: bytes, before: Iterable[msgspec.Raw], known: dict[str
     members: dict[str, Any] = dict(read.members)
     members["input"] = items
     return msgspec.json.encode(members)
+
+
+def insert_conversation(body: bytes, before: Iterable[msgspec.Raw]) -> list[Patch]:
+    """The same for a provider that is sent the caller's bytes: what is to be replaced in them. Ids of ours and sealed
+    thoughts mean nothing there, and stay away."""
+    items = b",".join(msgspec.json.encode(item) for item in _without_ids(before))
+    places = {msgspec.json.decode(member.key): (member.start, member.end) for member in members_of(body)}
+    start, end = places.get("previous_response_id", (0, 0))
+    if "input" not in places:
+        return [(start, end, b'null,"input":[%s]' % items)]
+    first, last = places["input"]
+    if body[first : first + 1] == b"[":
+        is_empty = not body[first + 1 : last - 1].strip()
+        into = [(first + 1, first + 1, items if is_empty or not items else items + b",")]
+    else:
+        said = b'{"type":"message","role":"user","content":'
+        into = [(first, first, b"[" + (items + b"," if items else b"") + said), (last, last, b"}]")]
+    return [(start, end, b"null"), *into]
+
+
+def _without_ids(items: Iterable[msgspec.Raw]) -> list[JSONObject]:
+    found = objects_of([msgspec.json.decode(item) for item in items])
+    kept = [item for item in found if item.get("type") not in ("reasoning", "item_reference")]
+    return [{name: value for name, value in item.items() if name != "id"} for item in kept]
 
 
 def _resolved(item: RawObject, known: dict[str, msgspec.Raw]) -> msgspec.Raw:

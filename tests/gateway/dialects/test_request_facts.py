@@ -45,6 +45,8 @@ ENVELOPES = {
     "invalid UTF-8 in a message": (b'{"x":"\xff","model":"m"}', Envelope("m", None, None)),
     "invalid UTF-8 in the model": (b'{"model":"\xff","stream":true}', Envelope(None, True, None)),
     "a NUL in the model is made storable": (b'{"model":"a\\u0000"}', Envelope("a\ufffd", None, None)),
+    "the response it goes on from": (b'{"model":"m","previous_response_id":"r"}', Envelope("m", previous_response="r")),
+    "a response of another type": (b'{"model":"m","previous_response_id":{}}', Envelope("m")),
     "nothing": (b"", Envelope()),
     "no JSON": (b"model=m&stream=true", Envelope()),
     "JSON that is cut off": (b'{"model":"m","messages":[', Envelope()),

@@ -7,9 +7,11 @@ import json
 import msgspec
 import pytest
 
+from gateway.dialects.request_facts import patched
 from gateway.dialects.responses.continuation import (
     by_id,
     continue_request,
+    insert_conversation,
     output_items,
     own_input,
     read_continuation,
@@ -38,6 +40,38 @@ def test_references_are_replaced_by_what_they_refer_to() -> None:
     assert [item.get("content") for item in items] == ["first", "x"]
     with pytest.raises(Refused, match="item a, which the input refers to, was not found"):
         continue_request(body.encode(), [], {})
+
+
+OWN = [
+    msgspec.Raw(b'{"type":"message","id":"msg_1","role":"user","content":"first"}'),
+    msgspec.Raw(b'{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"ours"}'),
+    msgspec.Raw(b'{"type":"function_call","id":"fc_1","call_id":"c","name":"f","arguments":"{}"}'),
+]
+FIRST = (
+    b'{"type":"message","role":"user","content":"first"},'
+    b'{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            b'{"previous_response_id": "resp_1", "input": [ {"role":"user"} ], "n": 1.10}',
+            b'{"previous_response_id": null, "input": [%s, {"role":"user"} ], "n": 1.10}' % FIRST,
+        ),
+        (
+            b'{"input":"next \\u00e9","previous_response_id":"resp_1"}',
+            b'{"input":[%s,{"type":"message","role":"user","content":"next \\u00e9"}],"previous_response_id":null}'
+            % FIRST,
+        ),
+        (b'{"input":[],"previous_response_id":"resp_1"}', b'{"input":[%s],"previous_response_id":null}' % FIRST),
+        (b'{"previous_response_id":"resp_1"}', b'{"previous_response_id":null,"input":[%s]}' % FIRST),
+    ],
+    ids=["a list", "a string", "an empty list", "no input"],
+)
+def test_a_provider_of_the_same_dialect_is_told_what_we_kept(body: bytes, expected: bytes) -> None:
+    assert patched(body, insert_conversation(body, OWN)) == expected
 
 
 @pytest.mark.parametrize(
