@@ -28,8 +28,8 @@ from gateway.dialects.responses.continuation import (
 )
 from gateway.dialects.responses.response_object import response_id
 from gateway.dialects.turn import Refused
-from gateway.history.responses import find_response
-from gateway.recording.kept_responses import is_ours
+from gateway.history.responses import find_response, find_withdrawn, withdraw_response
+from gateway.recording.kept_responses import Elsewhere, is_ours
 
 if TYPE_CHECKING:
     from gateway.api.facts import Facts
@@ -72,6 +72,9 @@ def find_elsewhere(owner: str, response_id: str) -> KeptResponse | None:
     if not owner.startswith(KEY) or not is_ours(response_id):
         return None
     return find_response(owner.removeprefix(KEY), response_id)
+
+
+ELSEWHERE = Elsewhere(find_elsewhere, withdraw_response, find_withdrawn)
 
 
 async def continue_conversation(request: GatewayRequest, facts: Facts, body: bytes) -> tuple[bytes, Keeping | None]:

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from gateway.api.descriptors import Descriptors
 from gateway.api.discovery import ModelDiscovery
-from gateway.api.keeping import find_elsewhere
+from gateway.api.keeping import ELSEWHERE
 from gateway.api.memory import Memory, bounds_of
 from gateway.configuration.keeper import ConfigurationKeeper
 from gateway.configuration.sealing import access_key_pepper, pepper
@@ -69,7 +69,7 @@ class Runtime:
         self.descriptors = Descriptors(self.upstream.idle_connections, self.upstream.release_idle)
         self.memory = Memory(bounds_of(environment.max_memory_bytes))
         self.discovery = ModelDiscovery(self.configuration, self.upstream, environment.model_refresh)
-        self.kept_responses = KeptResponses(environment.data_dir / "responses", pepper("responses"), find_elsewhere)
+        self.kept_responses = KeptResponses(environment.data_dir / "responses", pepper("responses"), ELSEWHERE)
         self.fleet = Fleet()
         self.answers = AnswerStore(environment.redis_url)
         self.joining: dict[bytes, asyncio.Future[KeptAnswer | None]] = {}

@@ -1,7 +1,11 @@
-"""A response a caller comes back to, made again from the history: for a host that did not keep it itself."""
+"""A response a caller comes back to, made again from the history: for a host that did not keep it itself; and which
+responses were deleted, on whatever host."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -15,18 +19,55 @@ from gateway.dialects.turn import Refused
 from gateway.history.packing import Damaged
 from gateway.history.store import NotInHistory, rebuild_request
 from gateway.history.translated import rebuild_got
-from gateway.models import RequestLog
+from gateway.models import RequestLog, WithdrawnResponse
+
+LONGEST_WAIT: Final = 1.0
+_ASKING: Final = ThreadPoolExecutor(1, "withdrawn")
 
 
 def find_response(access_key: str, response_id: str) -> KeptResponse | None:
     """The response of that id, if `access_key` made it and let it be stored. Blocking; None too when the database
     cannot be asked."""
     try:
-        return _find(access_key, UUID(response_id.removeprefix("resp_")))
+        return _find(access_key, id_in(response_id))
     except (ValueError, NotInHistory, Damaged, Refused, DatabaseError, InterfaceError):
         return None
     finally:
         close_old_connections()
+
+
+def withdraw_response(response_id: str) -> bool:
+    """No host is to find it any more. Blocking; False when the database cannot be told."""
+    try:
+        WithdrawnResponse.objects.bulk_create([WithdrawnResponse(id_in(response_id))], ignore_conflicts=True)
+    except (DatabaseError, InterfaceError):
+        return False
+    finally:
+        close_old_connections()
+    return True
+
+
+def find_withdrawn(response_ids: Sequence[str]) -> set[str]:
+    """Those of these that were withdrawn. Waits a second at most: where the database does not say, none was."""
+    asked = _ASKING.submit(_find_withdrawn, {id_in(response_id): response_id for response_id in response_ids})
+    try:
+        return asked.result(LONGEST_WAIT)
+    except (TimeoutError, DatabaseError, InterfaceError):
+        asked.cancel()
+        return set()
+
+
+def _find_withdrawn(names: dict[UUID, str]) -> set[str]:
+    try:
+        found = WithdrawnResponse.objects.filter(exchange_id__in=names).values_list("exchange_id", flat=True)
+        return {names[id] for id in found}
+    finally:
+        close_old_connections()
+
+
+def id_in(response_id: str) -> UUID:
+    """Of the exchange that made a response of ours."""
+    return UUID(response_id.removeprefix("resp_"))
 
 
 def _find(access_key: str, request_id: UUID) -> KeptResponse | None:

@@ -6,14 +6,14 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
 from gateway.history.holds import held
 from gateway.history.id_times import first_id_at
 from gateway.history.months import drop_month, existing_months, of_month, size_of
 from gateway.history.partitions import next_month
 from gateway.history.removal import remove
-from gateway.models import DroppedMonth, ErasedExchange, RequestLog, RetentionTerm
+from gateway.models import DroppedMonth, ErasedExchange, RequestLog, RetentionTerm, WithdrawnResponse
 
 TOMBSTONE_DAYS = 60
 """Longer than a spool keeps what was settled."""
@@ -107,4 +107,7 @@ def keep_terms(now: datetime.datetime) -> Iterator[str]:
         ids = list(not_held(of_team(team, since, before)).order_by("id").values_list("id", flat=True))
         for removed in remove(ids):
             yield f"{team}: {removed.exchanges} of {len(ids)} exchanges removed"
-    ErasedExchange.objects.filter(erased_at__lt=now - datetime.timedelta(days=TOMBSTONE_DAYS)).delete()
+    settled = now - datetime.timedelta(days=TOMBSTONE_DAYS)
+    ErasedExchange.objects.filter(erased_at__lt=settled).delete()
+    there = RequestLog.objects.filter(id=OuterRef("exchange_id"))
+    WithdrawnResponse.objects.filter(~Exists(there), withdrawn_at__lt=settled).delete()

@@ -16,7 +16,7 @@ from gateway.models.retention import DroppedMonth, ErasedExchange, ErasureCertif
 from gateway.models.rollups import RollupDay, RollupDue, RollupHour, RollupRemoved, RollupZone
 from gateway.models.routes import ModelRoute, RouteTarget
 from gateway.models.search import SearchQueue, SearchText
-from gateway.models.stored import StoredBody
+from gateway.models.stored import StoredBody, WithdrawnResponse
 from gateway.models.transport import OutboundProxy
 from gateway.models.tree import Blob, Epoch, ManifestPage, Node, Scope
 
@@ -84,4 +84,5 @@ __all__ = [
     "SpoolTotal",
     "StoredBody",
     "Team",
+    "WithdrawnResponse",
 ]

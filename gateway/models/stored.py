@@ -34,3 +34,13 @@ class StoredBody(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id}/{self.part}"
+
+
+class WithdrawnResponse(models.Model):
+    """A kept response that its caller had deleted: no host gives it out again. The record of the exchange stays."""
+
+    exchange_id = models.UUIDField(primary_key=True)
+    withdrawn_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.exchange_id)

@@ -14,10 +14,10 @@ import hmac
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import zstandard
@@ -29,16 +29,27 @@ KEPT_DAYS: Final = 30
 MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
 LONGEST_CHAIN: Final = 1000
 _DAY: Final = "%Y%m%d"
+_LONGEST_MARK: Final = 64
+"""What is kept is longer."""
 _BOUND: Final = 256 * 1024 * 1024
 
 
-class KeptResponses:
-    """All methods block; `directory` is made when the first response is kept. `elsewhere` is asked, by owner and id,
-    for a response this host knows nothing of."""
+class Elsewhere(NamedTuple):
+    """What all hosts share. `find` is asked, by owner and id, for a response this host knows nothing of; `withdraw`
+    tells of a deleted one, False when it could not; `withdrawn` says which of some ids were."""
 
-    def __init__(
-        self, directory: Path, pepper: bytes, elsewhere: Callable[[str, str], KeptResponse | None] | None = None
-    ) -> None:
+    find: Callable[[str, str], KeptResponse | None]
+    withdraw: Callable[[str], bool]
+    withdrawn: Callable[[Sequence[str]], set[str]]
+
+
+NOWHERE: Final = Elsewhere(lambda owner, response_id: None, lambda response_id: True, lambda response_ids: set())
+
+
+class KeptResponses:
+    """All methods block; `directory` is made when the first response is kept."""
+
+    def __init__(self, directory: Path, pepper: bytes, elsewhere: Elsewhere = NOWHERE) -> None:
         self._directory = directory
         self._pepper = pepper
         self._elsewhere = elsewhere
@@ -58,47 +69,68 @@ class KeptResponses:
             raise
 
     def find(self, owner: str, response_id: str) -> KeptResponse | None:
-        """None when there is none of that id, or it is another's."""
+        """None when there is none of that id, it is another's, or it was deleted on whatever host."""
+        found = self._find(owner, response_id)
+        return None if found is None or self._elsewhere.withdrawn([response_id]) else found
+
+    def _find(self, owner: str, response_id: str) -> KeptResponse | None:
         try:
             data = self._path(owner, response_id).read_bytes()
         except OSError:
-            return self._elsewhere(owner, response_id) if self._elsewhere is not None else None
+            return self._elsewhere.find(owner, response_id)
+        if len(data) <= _LONGEST_MARK:
+            return None
         try:
             plain = zstandard.ZstdDecompressor().decompress(unseal(data), max_output_size=_BOUND)
             return msgspec.json.decode(plain, type=KeptResponse)
         except (zstandard.ZstdError, ValueError):
-            return None  # torn, forgotten, or sealed with a key that is gone
+            return None  # torn, or sealed with a key that is gone
 
     def forget(self, owner: str, response_id: str) -> bool:
-        """Whether there was one. An empty file stays in its place, so that it is not found elsewhere again."""
+        """Whether there was one. A mark stays in its place: the id as long as the other hosts are not told."""
         if self.find(owner, response_id) is None:
             return False
         path = self._path(owner, response_id)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.write_bytes(b"")
+        path.write_bytes(response_id.encode())
+        self._tell(path)
         return True
+
+    def _tell(self, mark: Path) -> None:
+        response_id = mark.read_bytes().decode("latin-1")
+        if is_ours(response_id) and self._elsewhere.withdraw(response_id):
+            mark.write_bytes(b"")
 
     def conversation(self, owner: str, response_id: str) -> Items | None:
         """All items up to and with the response's own, in order; None when it or one before it is not there."""
         turns: list[Items] = []
+        names: list[str] = []
         while response_id:
-            kept = self.find(owner, response_id)
+            kept = self._find(owner, response_id)
             if kept is None or len(turns) >= LONGEST_CHAIN:
                 return None
             turns.append([*kept.input, *output_items(bytes(kept.response))])
+            names.append(response_id)
             response_id = kept.previous
+        if names and self._elsewhere.withdrawn(names):
+            return None
         return [item for turn in reversed(turns) for item in turn]
 
     def sweep(self, now: datetime) -> None:
-        """Remove the days that are too old, and the oldest ones while all together are too big."""
+        """Remove the days that are too old, and the oldest ones while all together are too big; tell of what was
+        deleted while nobody could be told."""
         days = sorted(path for path in self._directory.glob("????????") if path.is_dir())
         oldest = (now - timedelta(days=KEPT_DAYS)).strftime(_DAY)
         sizes = {day: sum(file.stat().st_size for file in day.iterdir()) for day in days}
         total = sum(sizes.values())
-        for day in days[:-1]:
-            if day.name < oldest or total > MOST_BYTES:
+        for day in days:
+            if day is not days[-1] and (day.name < oldest or total > MOST_BYTES):
                 shutil.rmtree(day, ignore_errors=True)
                 total -= sizes[day]
+                continue
+            for mark in day.iterdir():
+                if 0 < mark.stat().st_size <= _LONGEST_MARK:
+                    self._tell(mark)
 
     def _path(self, owner: str, response_id: str) -> Path:
         digest = hmac.digest(self._pepper, f"{owner}\0{response_id}".encode("utf-8", "replace"), hashlib.sha256)

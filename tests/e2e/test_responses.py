@@ -199,9 +199,11 @@ def test_a_response_of_ours_is_continued_by_a_provider_that_speaks_responses(
     asked = json.loads(last_request(provider).body)
     assert (asked["previous_response_id"], asked["input"]) == (second.id, "sure?")
     assert third.output_text
-    with openai.OpenAI(base_url=translating_web.url + "/v1", api_key=GRACE, max_retries=0) as grace:
-        with pytest.raises(openai.BadRequestError, match="Previous response with id"):
-            grace.responses.create(model="own-one", input="x", previous_response_id=first.id)
+    with (
+        openai.OpenAI(base_url=translating_web.url + "/v1", api_key=GRACE, max_retries=0) as grace,
+        pytest.raises(openai.BadRequestError, match="Previous response with id"),
+    ):
+        grace.responses.create(model="own-one", input="x", previous_response_id=first.id)
 
 
 def test_a_kept_response_is_read_listed_and_deleted(ada: openai.OpenAI) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
 from gateway.dialects.names import Dialect, Outcome
-from gateway.history.responses import find_response
+from gateway.history.responses import find_response, find_withdrawn, withdraw_response
+from gateway.history.retention import TOMBSTONE_DAYS, keep_terms
 from gateway.recording.records import Translated
 from tests.exchanges import Sample, keep, message_stream
 
@@ -57,6 +59,23 @@ def test_what_was_not_to_be_stored_or_is_not_whole_is_not_found(
     request_: dict[str, Any], fields: dict[str, Any]
 ) -> None:
     assert find_response("ada", kept(request_, **fields)) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_withdrawn_response_is_known_to_all_hosts() -> None:
+    one, other = kept(), kept()
+    assert withdraw_response(one)
+    assert withdraw_response(one)
+    assert find_withdrawn([one, other]) == {one}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_withdrawal_goes_with_the_exchange() -> None:
+    there, gone = kept(), "resp_0199aec9226d76648b37b513bfc919ad"
+    for name in (there, gone):
+        assert withdraw_response(name)
+    list(keep_terms(datetime.now(UTC) + timedelta(days=TOMBSTONE_DAYS + 1)))
+    assert find_withdrawn([there, gone]) == {there}
 
 
 @pytest.mark.parametrize("name", ["resp_9aec9226d6664b37b513bfc919adef56", "resp_x", ""])

@@ -6,6 +6,7 @@ import base64
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import uuid_utils
 import zstandard
 
 from gateway.dialects.responses.continuation import KeptResponse
-from gateway.recording.kept_responses import KeptResponses, day_of, is_ours
+from gateway.recording.kept_responses import NOWHERE, Elsewhere, KeptResponses, day_of, is_ours
 
 RESPONSE = b'{"id":"x","output":[{"type":"message","id":"m1","n":1.10}]}'
 NOW = datetime.now(UTC)
@@ -107,7 +108,7 @@ def test_what_another_host_kept_is_asked_for_elsewhere_unless_it_was_forgotten(t
         asked.append((owner, response_id))
         return kept(text="from afar")
 
-    store, name = KeptResponses(tmp_path / "responses", b"pepper", elsewhere), an_id()
+    store, name = KeptResponses(tmp_path / "responses", b"pepper", NOWHERE._replace(find=elsewhere)), an_id()
     items = store.conversation("ada", name)
     assert items is not None
     assert msgspec.json.decode(items[0])["content"] == "from afar"
@@ -115,6 +116,54 @@ def test_what_another_host_kept_is_asked_for_elsewhere_unless_it_was_forgotten(t
     assert store.forget("ada", name)
     assert store.find("ada", name) is None
     assert not store.forget("ada", name)
+
+
+class Shared:
+    """What two hosts have in common; `away` as a database is."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.gone: set[str] = set()
+
+    def withdraw(self, response_id: str) -> bool:
+        if not self.away:
+            self.gone.add(response_id)
+        return not self.away
+
+    def withdrawn(self, response_ids: Sequence[str]) -> set[str]:
+        return set() if self.away else self.gone & set(response_ids)
+
+    def host(self, directory: Path) -> KeptResponses:
+        elsewhere = Elsewhere(lambda owner, response_id: kept(), self.withdraw, self.withdrawn)
+        return KeptResponses(directory, b"pepper", elsewhere)
+
+
+def test_what_one_host_deletes_no_other_finds(tmp_path: Path) -> None:
+    shared, first, second = Shared(), an_id(), an_id()
+    one, other = shared.host(tmp_path / "one"), shared.host(tmp_path / "other")
+    one.keep("ada", first, kept())
+    one.keep("ada", second, kept(first))
+    assert other.forget("ada", first)
+    assert one.find("ada", first) is None
+    assert one.find("ada", second) is not None
+    assert one.conversation("ada", second) is None
+
+
+def test_a_deletion_nobody_could_be_told_of_is_told_later(tmp_path: Path) -> None:
+    shared, name = Shared(), an_id()
+    one, other = shared.host(tmp_path / "one"), shared.host(tmp_path / "other")
+    shared.away = True
+    one.keep("ada", name, kept())
+    assert one.forget("ada", name)
+    assert one.find("ada", name) is None
+    one.sweep(NOW)
+    shared.away = False
+    assert other.find("ada", name) is not None
+    one.sweep(NOW)
+    assert other.find("ada", name) is None
+    shared.gone.clear()
+    one.sweep(NOW)
+    assert not shared.gone  # told once
 
 
 def test_a_response_that_continues_itself_ends_somewhere(store: KeptResponses) -> None:
