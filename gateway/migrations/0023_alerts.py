@@ -35,159 +35,442 @@ def ship(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('gateway', '0022_ascending_indexes'),
+        ("gateway", "0022_ascending_indexes"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AlertChannel',
+            name="AlertChannel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]*$', 'Use lower-case letters, digits, dots, underscores and hyphens.')])),
-                ('way', models.CharField(choices=[('webhook', 'webhook: JSON, signed when it has a secret'), ('slack', 'slack: Slack, Mattermost and whatever takes the same webhook'), ('mail', 'mail: by an SMTP server')], max_length=8)),
-                ('enabled', models.BooleanField(default=True)),
-                ('minimum_severity', models.CharField(choices=[('info', 'info'), ('warning', 'warning'), ('critical', 'critical')], default='info', help_text='What is less severe is not told here', max_length=8)),
-                ('kinds', models.JSONField(blank=True, default=list, help_text='Only these of alert, budget and finding; empty: all', validators=[gateway.models.validators.check_texts, gateway.models.alerts.check_kinds])),
-                ('teams', models.JSONField(blank=True, default=list, help_text='Only what is about one of these teams; empty: all, also what is about no team', validators=[gateway.models.validators.check_texts])),
-                ('address_ciphertext', models.BinaryField(default=bytes)),
-                ('address_hint', models.CharField(blank=True, editable=False, max_length=300)),
-                ('secret_ciphertext', models.BinaryField(default=bytes)),
-                ('smtp_host', models.CharField(blank=True, max_length=253)),
-                ('smtp_port', models.PositiveIntegerField(default=587, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
-                ('smtp_security', models.CharField(choices=[('starttls', 'STARTTLS'), ('tls', 'TLS from the first byte'), ('none', 'none: in clear')], default='starttls', max_length=8)),
-                ('smtp_user', models.CharField(blank=True, help_text='Empty: without signing in', max_length=200)),
-                ('sender', models.CharField(blank=True, max_length=254, validators=[django.core.validators.EmailValidator()])),
-                ('recipients', models.JSONField(blank=True, default=list, help_text='Mail addresses', validators=[gateway.models.validators.check_texts, gateway.models.alerts.check_mail_addresses])),
-                ('note', models.CharField(blank=True, max_length=500)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=64,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9._-]*$",
+                                "Use lower-case letters, digits, dots, underscores and hyphens.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "way",
+                    models.CharField(
+                        choices=[
+                            ("webhook", "webhook: JSON, signed when it has a secret"),
+                            ("slack", "slack: Slack, Mattermost and whatever takes the same webhook"),
+                            ("mail", "mail: by an SMTP server"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "minimum_severity",
+                    models.CharField(
+                        choices=[("info", "info"), ("warning", "warning"), ("critical", "critical")],
+                        default="info",
+                        help_text="What is less severe is not told here",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "kinds",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Only these of alert, budget and finding; empty: all",
+                        validators=[gateway.models.validators.check_texts, gateway.models.alerts.check_kinds],
+                    ),
+                ),
+                (
+                    "teams",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Only what is about one of these teams; empty: all, also what is about no team",
+                        validators=[gateway.models.validators.check_texts],
+                    ),
+                ),
+                ("address_ciphertext", models.BinaryField(default=bytes)),
+                ("address_hint", models.CharField(blank=True, editable=False, max_length=300)),
+                ("secret_ciphertext", models.BinaryField(default=bytes)),
+                ("smtp_host", models.CharField(blank=True, max_length=253)),
+                (
+                    "smtp_port",
+                    models.PositiveIntegerField(
+                        default=587,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(65535),
+                        ],
+                    ),
+                ),
+                (
+                    "smtp_security",
+                    models.CharField(
+                        choices=[
+                            ("starttls", "STARTTLS"),
+                            ("tls", "TLS from the first byte"),
+                            ("none", "none: in clear"),
+                        ],
+                        default="starttls",
+                        max_length=8,
+                    ),
+                ),
+                ("smtp_user", models.CharField(blank=True, help_text="Empty: without signing in", max_length=200)),
+                (
+                    "sender",
+                    models.CharField(blank=True, max_length=254, validators=[django.core.validators.EmailValidator()]),
+                ),
+                (
+                    "recipients",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Mail addresses",
+                        validators=[gateway.models.validators.check_texts, gateway.models.alerts.check_mail_addresses],
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=500)),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='AlertRule',
+            name="AlertRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]*$', 'Use lower-case letters, digits, dots, underscores and hyphens.')])),
-                ('metric', models.CharField(choices=[('error_rate', 'Errors (%)'), ('duration_p95', 'Duration, p95 (ms)'), ('first_byte_p95', 'First byte, p95 (ms)'), ('limit_refusals', 'Refused by a limit (requests)'), ('concurrency_refusals', 'Refused: too many at once (requests)'), ('breaker_open', 'Breaker open (processes)'), ('credentials_limited', 'Credentials not usable (%)'), ('queue_depth', 'Queue (requests)'), ('queue_fill', 'Queue filled (%)'), ('places_used', 'Places taken (%)'), ('spool_age', 'Spool age (s)'), ('spool_depth', 'Spool depth (exchanges)'), ('dropped', 'Not recorded (exchanges)'), ('budget_used', 'Budget used (%)'), ('quota_forecast', 'Quota forecast (%)')], max_length=24)),
-                ('operator', models.CharField(choices=[('>', '>'), ('>=', '>='), ('<', '<'), ('<=', '<=')], default='>', max_length=2)),
-                ('threshold', models.FloatField(help_text='In the unit of the metric')),
-                ('window', models.PositiveIntegerField(default=300, help_text='Seconds. Errors, latency, refusals and what was not recorded are counted over them; anything else must hold for as long. At most an hour', validators=[django.core.validators.MaxValueValidator(3600)])),
-                ('minimum', models.PositiveIntegerField(default=0, help_text='Errors and latency: with fewer requests than this in the window nothing is said')),
-                ('per', models.CharField(blank=True, choices=[('', 'all together'), ('provider', 'each provider'), ('model', 'each model'), ('team', 'each team')], default='', help_text='Errors and latency: of what', max_length=8)),
-                ('providers', models.JSONField(blank=True, default=list, help_text='Only these, or patterns such as azure-*; empty: all', validators=[gateway.models.validators.check_texts])),
-                ('teams', models.JSONField(blank=True, default=list, help_text='Only these teams, or patterns; empty: all', validators=[gateway.models.validators.check_texts])),
-                ('severity', models.CharField(choices=[('info', 'info'), ('warning', 'warning'), ('critical', 'critical')], default='warning', max_length=8)),
-                ('cooldown', models.PositiveIntegerField(default=900, help_text='Seconds in which nothing more is told of the same thing; the history has it all the same', validators=[django.core.validators.MaxValueValidator(604800)])),
-                ('channels', models.JSONField(blank=True, default=list, help_text='Only these channels, by name; empty: all that take its severity', validators=[gateway.models.validators.check_texts])),
-                ('enabled', models.BooleanField(default=True)),
-                ('muted_until', models.DateTimeField(blank=True, help_text='Until then it is watched and written down, and nobody is told', null=True)),
-                ('note', models.CharField(blank=True, help_text='Told with the alert: what to do', max_length=500)),
-                ('models', models.JSONField(blank=True, default=list, help_text='Only these models, or patterns such as claude-opus-*; empty: all', validators=[gateway.models.validators.check_texts])),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=64,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9._-]*$",
+                                "Use lower-case letters, digits, dots, underscores and hyphens.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "metric",
+                    models.CharField(
+                        choices=[
+                            ("error_rate", "Errors (%)"),
+                            ("duration_p95", "Duration, p95 (ms)"),
+                            ("first_byte_p95", "First byte, p95 (ms)"),
+                            ("limit_refusals", "Refused by a limit (requests)"),
+                            ("concurrency_refusals", "Refused: too many at once (requests)"),
+                            ("breaker_open", "Breaker open (processes)"),
+                            ("credentials_limited", "Credentials not usable (%)"),
+                            ("queue_depth", "Queue (requests)"),
+                            ("queue_fill", "Queue filled (%)"),
+                            ("places_used", "Places taken (%)"),
+                            ("spool_age", "Spool age (s)"),
+                            ("spool_depth", "Spool depth (exchanges)"),
+                            ("dropped", "Not recorded (exchanges)"),
+                            ("budget_used", "Budget used (%)"),
+                            ("quota_forecast", "Quota forecast (%)"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                (
+                    "operator",
+                    models.CharField(
+                        choices=[(">", ">"), (">=", ">="), ("<", "<"), ("<=", "<=")], default=">", max_length=2
+                    ),
+                ),
+                ("threshold", models.FloatField(help_text="In the unit of the metric")),
+                (
+                    "window",
+                    models.PositiveIntegerField(
+                        default=300,
+                        help_text="Seconds. Errors, latency, refusals and what was not recorded are counted over them; anything else must hold for as long. At most an hour",
+                        validators=[django.core.validators.MaxValueValidator(3600)],
+                    ),
+                ),
+                (
+                    "minimum",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="Errors and latency: with fewer requests than this in the window nothing is said",
+                    ),
+                ),
+                (
+                    "per",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "all together"),
+                            ("provider", "each provider"),
+                            ("model", "each model"),
+                            ("team", "each team"),
+                        ],
+                        default="",
+                        help_text="Errors and latency: of what",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "providers",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Only these, or patterns such as azure-*; empty: all",
+                        validators=[gateway.models.validators.check_texts],
+                    ),
+                ),
+                (
+                    "teams",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Only these teams, or patterns; empty: all",
+                        validators=[gateway.models.validators.check_texts],
+                    ),
+                ),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("info", "info"), ("warning", "warning"), ("critical", "critical")],
+                        default="warning",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "cooldown",
+                    models.PositiveIntegerField(
+                        default=900,
+                        help_text="Seconds in which nothing more is told of the same thing; the history has it all the same",
+                        validators=[django.core.validators.MaxValueValidator(604800)],
+                    ),
+                ),
+                (
+                    "channels",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Only these channels, by name; empty: all that take its severity",
+                        validators=[gateway.models.validators.check_texts],
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "muted_until",
+                    models.DateTimeField(
+                        blank=True, help_text="Until then it is watched and written down, and nobody is told", null=True
+                    ),
+                ),
+                ("note", models.CharField(blank=True, help_text="Told with the alert: what to do", max_length=500)),
+                (
+                    "models",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Only these models, or patterns such as claude-opus-*; empty: all",
+                        validators=[gateway.models.validators.check_texts],
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='AlertCount',
+            name="AlertCount",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=24)),
-                ('at', models.DateTimeField()),
-                ('value', models.FloatField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=24)),
+                ("at", models.DateTimeField()),
+                ("value", models.FloatField()),
             ],
             options={
-                'indexes': [models.Index(fields=['name', '-at'], name='alertcount_name_at')],
+                "indexes": [models.Index(fields=["name", "-at"], name="alertcount_name_at")],
             },
         ),
         migrations.CreateModel(
-            name='Alert',
+            name="Alert",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rule_name', models.CharField(max_length=64)),
-                ('metric', models.CharField(max_length=24)),
-                ('condition', models.CharField(help_text='as the rule was', max_length=200)),
-                ('unit', models.CharField(blank=True, max_length=16)),
-                ('severity', models.CharField(choices=[('info', 'info'), ('warning', 'warning'), ('critical', 'critical')], max_length=8)),
-                ('subject', models.TextField(blank=True)),
-                ('team', models.TextField(blank=True)),
-                ('link', models.TextField(blank=True)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('open', 'Open'), ('resolved', 'Resolved')], default='pending', max_length=8)),
-                ('since', models.DateTimeField(help_text='from when on the condition held')),
-                ('opened_at', models.DateTimeField(null=True)),
-                ('resolved_at', models.DateTimeField(null=True)),
-                ('value', models.FloatField(help_text='when it opened')),
-                ('last_value', models.FloatField(help_text='the last while it was open')),
-                ('told_at', models.DateTimeField(help_text='empty: nobody was told: it was muted, or in the cooldown', null=True)),
-                ('acknowledged_at', models.DateTimeField(null=True)),
-                ('acknowledged_by', models.CharField(blank=True, max_length=150)),
-                ('acknowledgement', models.CharField(blank=True, max_length=500)),
-                ('rule', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='alerts', to='gateway.alertrule')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("rule_name", models.CharField(max_length=64)),
+                ("metric", models.CharField(max_length=24)),
+                ("condition", models.CharField(help_text="as the rule was", max_length=200)),
+                ("unit", models.CharField(blank=True, max_length=16)),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("info", "info"), ("warning", "warning"), ("critical", "critical")], max_length=8
+                    ),
+                ),
+                ("subject", models.TextField(blank=True)),
+                ("team", models.TextField(blank=True)),
+                ("link", models.TextField(blank=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("open", "Open"), ("resolved", "Resolved")],
+                        default="pending",
+                        max_length=8,
+                    ),
+                ),
+                ("since", models.DateTimeField(help_text="from when on the condition held")),
+                ("opened_at", models.DateTimeField(null=True)),
+                ("resolved_at", models.DateTimeField(null=True)),
+                ("value", models.FloatField(help_text="when it opened")),
+                ("last_value", models.FloatField(help_text="the last while it was open")),
+                (
+                    "told_at",
+                    models.DateTimeField(
+                        help_text="empty: nobody was told: it was muted, or in the cooldown", null=True
+                    ),
+                ),
+                ("acknowledged_at", models.DateTimeField(null=True)),
+                ("acknowledged_by", models.CharField(blank=True, max_length=150)),
+                ("acknowledgement", models.CharField(blank=True, max_length=500)),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="alerts",
+                        to="gateway.alertrule",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-pk',),
+                "ordering": ("-pk",),
             },
         ),
         migrations.CreateModel(
-            name='Announcement',
+            name="Announcement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.UUIDField(default=uuid.uuid4, editable=False, help_text="The receivers' key against twice", unique=True)),
-                ('dedup_key', models.CharField(max_length=300, unique=True)),
-                ('kind', models.CharField(choices=[('alert', 'alerts of rules'), ('budget', 'budgets'), ('finding', 'findings in stored text')], max_length=8)),
-                ('state', models.CharField(choices=[('happened', 'Happened'), ('open', 'Open'), ('resolved', 'Resolved')], default='happened', max_length=8)),
-                ('severity', models.CharField(choices=[('info', 'info'), ('warning', 'warning'), ('critical', 'critical')], max_length=8)),
-                ('title', models.CharField(max_length=300)),
-                ('text', models.TextField(blank=True)),
-                ('link', models.TextField(blank=True, help_text='a path of ours, or a whole address')),
-                ('team', models.TextField(blank=True)),
-                ('made_at', models.DateTimeField(auto_now_add=True)),
-                ('alert', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='announcements', to='gateway.alert')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "uid",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, help_text="The receivers' key against twice", unique=True
+                    ),
+                ),
+                ("dedup_key", models.CharField(max_length=300, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("alert", "alerts of rules"),
+                            ("budget", "budgets"),
+                            ("finding", "findings in stored text"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("happened", "Happened"), ("open", "Open"), ("resolved", "Resolved")],
+                        default="happened",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("info", "info"), ("warning", "warning"), ("critical", "critical")], max_length=8
+                    ),
+                ),
+                ("title", models.CharField(max_length=300)),
+                ("text", models.TextField(blank=True)),
+                ("link", models.TextField(blank=True, help_text="a path of ours, or a whole address")),
+                ("team", models.TextField(blank=True)),
+                ("made_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "alert",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="announcements",
+                        to="gateway.alert",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-pk',),
+                "ordering": ("-pk",),
             },
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('sent', 'Sent'), ('failed', 'Failed')], default='waiting', max_length=8)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('not_before', models.DateTimeField(default=datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))),
-                ('tried_at', models.DateTimeField(null=True)),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('problem', models.CharField(blank=True, help_text='of the last attempt that failed', max_length=500)),
-                ('announcement', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='gateway.announcement')),
-                ('channel', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='gateway.alertchannel')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("waiting", "Waiting"), ("sent", "Sent"), ("failed", "Failed")],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "not_before",
+                    models.DateTimeField(default=datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)),
+                ),
+                ("tried_at", models.DateTimeField(null=True)),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("problem", models.CharField(blank=True, help_text="of the last attempt that failed", max_length=500)),
+                (
+                    "announcement",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="gateway.announcement",
+                    ),
+                ),
+                (
+                    "channel",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="gateway.alertchannel",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'deliveries',
-                'ordering': ('-pk',),
+                "verbose_name_plural": "deliveries",
+                "ordering": ("-pk",),
             },
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(fields=['state', '-id'], name='alert_state'),
+            model_name="alert",
+            index=models.Index(fields=["state", "-id"], name="alert_state"),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(fields=['rule', 'subject', '-id'], name='alert_subject'),
+            model_name="alert",
+            index=models.Index(fields=["rule", "subject", "-id"], name="alert_subject"),
         ),
         migrations.AddConstraint(
-            model_name='alert',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['pending', 'open'])), fields=('rule', 'subject'), name='alert_open_once'),
+            model_name="alert",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["pending", "open"])),
+                fields=("rule", "subject"),
+                name="alert_open_once",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['not_before'], name='delivery_waiting'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")), fields=["not_before"], name="delivery_waiting"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('announcement', 'channel'), name='delivery_once'),
+            model_name="delivery",
+            constraint=models.UniqueConstraint(fields=("announcement", "channel"), name="delivery_once"),
         ),
         migrations.RunPython(ship, migrations.RunPython.noop),
     ]

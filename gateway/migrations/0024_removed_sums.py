@@ -5,48 +5,70 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('gateway', '0023_alerts'),
+        ("gateway", "0023_alerts"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='RollupRemoved',
+            name="RollupRemoved",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('provider', models.TextField()),
-                ('model', models.TextField(help_text='the model that answered, else the one asked for')),
-                ('access_key', models.TextField()),
-                ('team', models.TextField()),
-                ('client', models.TextField()),
-                ('status', models.TextField(help_text='the HTTP status, empty when none came')),
-                ('outcome', models.TextField()),
-                ('requests', models.BigIntegerField()),
-                ('errors', models.BigIntegerField(help_text='did not complete, or with a status of 400 or more')),
-                ('metered', models.BigIntegerField(help_text='with a usage the provider reported')),
-                ('unpriced', models.BigIntegerField(help_text='with a usage and no known cost')),
-                ('partial', models.BigIntegerField(help_text='with a cost that is a lower bound, because the answer broke off')),
-                ('input_tokens', models.BigIntegerField(null=True)),
-                ('output_tokens', models.BigIntegerField(null=True)),
-                ('cache_read_tokens', models.BigIntegerField(null=True)),
-                ('cache_write_tokens', models.BigIntegerField(null=True)),
-                ('cache_write_1h_tokens', models.BigIntegerField(null=True)),
-                ('thinking_tokens', models.BigIntegerField(null=True)),
-                ('web_searches', models.BigIntegerField(null=True)),
-                ('cost_usd', models.DecimalField(decimal_places=9, max_digits=24, null=True)),
-                ('request_bytes', models.BigIntegerField()),
-                ('response_bytes', models.BigIntegerField()),
-                ('streamed_tokens', models.BigIntegerField(help_text='output tokens of streams whose pace is known', null=True)),
-                ('streaming_ms', models.FloatField(help_text='what those streams took from first to last byte', null=True)),
-                ('duration_buckets', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), help_text='see gateway/history/latency.py', size=None)),
-                ('duration_counts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
-                ('first_byte_buckets', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), size=None)),
-                ('first_byte_counts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
-                ('quarter', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("provider", models.TextField()),
+                ("model", models.TextField(help_text="the model that answered, else the one asked for")),
+                ("access_key", models.TextField()),
+                ("team", models.TextField()),
+                ("client", models.TextField()),
+                ("status", models.TextField(help_text="the HTTP status, empty when none came")),
+                ("outcome", models.TextField()),
+                ("requests", models.BigIntegerField()),
+                ("errors", models.BigIntegerField(help_text="did not complete, or with a status of 400 or more")),
+                ("metered", models.BigIntegerField(help_text="with a usage the provider reported")),
+                ("unpriced", models.BigIntegerField(help_text="with a usage and no known cost")),
+                (
+                    "partial",
+                    models.BigIntegerField(help_text="with a cost that is a lower bound, because the answer broke off"),
+                ),
+                ("input_tokens", models.BigIntegerField(null=True)),
+                ("output_tokens", models.BigIntegerField(null=True)),
+                ("cache_read_tokens", models.BigIntegerField(null=True)),
+                ("cache_write_tokens", models.BigIntegerField(null=True)),
+                ("cache_write_1h_tokens", models.BigIntegerField(null=True)),
+                ("thinking_tokens", models.BigIntegerField(null=True)),
+                ("web_searches", models.BigIntegerField(null=True)),
+                ("cost_usd", models.DecimalField(decimal_places=9, max_digits=24, null=True)),
+                ("request_bytes", models.BigIntegerField()),
+                ("response_bytes", models.BigIntegerField()),
+                (
+                    "streamed_tokens",
+                    models.BigIntegerField(help_text="output tokens of streams whose pace is known", null=True),
+                ),
+                (
+                    "streaming_ms",
+                    models.FloatField(help_text="what those streams took from first to last byte", null=True),
+                ),
+                (
+                    "duration_buckets",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.SmallIntegerField(), help_text="see gateway/history/latency.py", size=None
+                    ),
+                ),
+                (
+                    "duration_counts",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
+                (
+                    "first_byte_buckets",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), size=None),
+                ),
+                (
+                    "first_byte_counts",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
+                ("quarter", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['quarter'], name='rollupremoved_quarter')],
+                "indexes": [models.Index(fields=["quarter"], name="rollupremoved_quarter")],
             },
         ),
     ]

@@ -4,17 +4,16 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('gateway', '0023_alerts'),
+        ("gateway", "0024_removed_sums"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='WithdrawnResponse',
+            name="WithdrawnResponse",
             fields=[
-                ('exchange_id', models.UUIDField(primary_key=True, serialize=False)),
-                ('withdrawn_at', models.DateTimeField(auto_now_add=True)),
+                ("exchange_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("withdrawn_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
     ]
