@@ -47,9 +47,3 @@ def keyset(rows: list[Row], address: Callable[..., str], *, newer: bool, older: 
         newer=address(after=str(rows[0].pk)) if newer else "",
         older=address(before=str(rows[-1].pk)) if older else "",
     )
-
-
-def counted(matching: QuerySet[Row], bound: int = COUNTED) -> str:
-    """How many there are, counted no further than a bound: `312`, or `10,000+`."""
-    number = matching.order_by().values("pk")[: bound + 1].count()
-    return f"{bound:,}+" if number > bound else f"{number:,}"

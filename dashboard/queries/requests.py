@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.db.models import QuerySet
 
 from dashboard.access import Viewer
 from dashboard.charts import Chart, Series
-from dashboard.keyset import counted, read_keyset
+from dashboard.keyset import COUNTED, read_keyset
 from dashboard.queries.request_query import RequestQuery, read_request_query
 from dashboard.scope import Scope
 from gateway.admin.request_filter import as_uuid
@@ -19,35 +21,67 @@ from gateway.history.search.find import search
 from gateway.models import RequestLog
 
 TEXTS_LOOKED_AT: Final = 300
+LOOKED_AT: Final = 30_000
+"""How many rows are looked at one by one for what no index finds; the page says where it stopped."""
+FEW: Final = 500
 BARS: Final = 48
-DRAWN: Final = 5_000
-"""Of how many of the newest rows the chart is: beyond, it says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The newest rows that match, as (id, outcome, status), one more than `COUNTED` at most. `floor`: below this id
+    nothing was looked at; None: everything was."""
+
+    matching: QuerySet[RequestLog]
+    newest: Sequence[tuple[UUID, str, int | None]]
+    floor: UUID | None
+
+    @property
+    def count(self) -> str:
+        return f"{COUNTED:,}+" if len(self.newest) > COUNTED else f"{len(self.newest):,}"
+
+    def listed(self) -> QuerySet[RequestLog]:
+        """What a page of the list is read from: of few, by their ids, so that they are not looked for again."""
+        if len(self.newest) > FEW:
+            return self.matching
+        return RequestLog.objects.filter(id__in=[row_id for row_id, _, _ in self.newest])
 
 
 def read_requests(viewer: Viewer, scope: Scope, query: Mapping[str, str]) -> dict[str, Any]:
     """The template's context."""
     asked = read_request_query(query.get("q", ""))
-    matching = narrowed(viewer, scope, asked)
+    found = find(viewer, scope, asked)
     text = query.get("q", "").strip()
 
     def address(**changes: str) -> str:
         return scope.address(**({"q": text} if text else {}), **changes)
 
-    listed = matching.select_related("response").only(*COLUMNS, "team", "access_key")
+    listed = found.listed().select_related("response").only(*COLUMNS, "team", "access_key")
     return {
         "q": text,
         "problems": asked.problems,
         "keyset": read_keyset(listed, query, address),
-        "count": counted(matching),
-        "chart": histogram(matching, scope, text),
+        "count": found.count,
+        "chart": histogram(found, scope, text),
         "unread": bool(asked.text) and not viewer.may_read,
-    }
+    } | stopped(found, scope, address)
+
+
+def find(viewer: Viewer, scope: Scope, asked: RequestQuery) -> Found:
+    rows = narrowed(viewer, scope, asked)
+    floor = None
+    if asked.slow and not asked.text:
+        floor = rows.order_by("-id").values_list("id", flat=True)[LOOKED_AT : LOOKED_AT + 1].first()
+        rows = rows.filter(asked.slow) if floor is None else rows.filter(asked.slow, id__gt=floor)
+    newest = rows.order_by("-id").values_list("id", "outcome", "status_code")[: COUNTED + 1]
+    return Found(rows, list(newest), floor)
 
 
 def narrowed(viewer: Viewer, scope: Scope, asked: RequestQuery) -> QuerySet[RequestLog]:
+    """What indexes find: by the fields that have one, or by the texts."""
     if asked.problems:
         return RequestLog.objects.none()
-    rows = scope.rows(viewer.figures).filter(asked.condition)
+    rows = scope.rows(viewer.figures).filter(asked.quick)
     if not asked.text:
         return rows
     identity = as_uuid(asked.text.strip('"'))
@@ -55,22 +89,32 @@ def narrowed(viewer: Viewer, scope: Scope, asked: RequestQuery) -> QuerySet[Requ
         return viewer.figures.requests().filter(id=identity)
     found = search(asked.text, viewer.rows, limit=TEXTS_LOOKED_AT)
     asked.problems += found.problems
-    return rows.filter(id__in=[hit.row["id"] for hit in found.hits])
+    return rows.filter(asked.slow, id__in=[hit.row["id"] for hit in found.hits])
 
 
-def histogram(matching: QuerySet[RequestLog], scope: Scope, text: str) -> Chart:
-    """Bars over the time of the scope, of at most the newest `DRAWN` rows."""
+def stopped(found: Found, scope: Scope, address: Callable[..., str]) -> dict[str, Any]:
+    """Where looking stopped, and the address that goes on from there."""
+    if found.floor is None:
+        return {}
+    since, at = scope.bounds()[0], moment_of(found.floor.int)
+    # An address has whole seconds, and none may be left out.
+    until = at.replace(microsecond=0) + timedelta(seconds=1)
+    further = {"range": "", "since": f"{since:%Y-%m-%dT%H:%M:%S}", "until": f"{until:%Y-%m-%dT%H:%M:%S}"}
+    return {"looked_at": LOOKED_AT, "looked_until": at, "further": address(**further)}
+
+
+def histogram(found: Found, scope: Scope, text: str) -> Chart:
+    """Bars over the time of the scope, of at most the newest `COUNTED` rows."""
     since, until = scope.bounds()
     step = max((until - since) / BARS, timedelta(seconds=1))
     times = [since + step * at for at in range(BARS)]
     good, bad = [0] * BARS, [0] * BARS
-    rows = list(matching.order_by("-id").values_list("id", "outcome", "status_code")[:DRAWN])
-    for row_id, outcome, status in rows:
+    for row_id, outcome, status in found.newest[:COUNTED]:
         at = min(BARS - 1, max(0, int((moment_of(row_id.int) - since) / step)))
         failed = outcome != "completed" or (status or 0) >= 400
         (bad if failed else good)[at] += 1
     links = [zoomed(scope, at, at + step, text) for at in times]
-    title = "Requests" if len(rows) < DRAWN else f"The newest {DRAWN:,} requests"
+    title = "Requests" if len(found.newest) <= COUNTED else f"The newest {COUNTED:,} requests"
     series = [Series("completed", good, "1"), Series("failed", bad, "bad")]
     return Chart(title, times, series, links=links)
 

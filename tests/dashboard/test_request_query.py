@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dashboard.queries import requests
 from dashboard.queries.request_query import read_request_query
 from gateway.dialects.names import Outcome
 from gateway.models import RequestLog
@@ -41,8 +45,16 @@ def test_what_has_no_field_is_text() -> None:
 
 @pytest.fixture
 def three() -> list[uuid.UUID]:
-    slow = Sample(REQUEST, first_ms=6_000, team="alpha", access_key="ada")
-    failed = Sample(REQUEST, status=529, outcome=Outcome.UPSTREAM_ERROR, chunks=[b"{}"], team="beta")
+    now = datetime.now(UTC)
+    slow = Sample(REQUEST, first_ms=6_000, team="alpha", access_key="ada", at=now - timedelta(minutes=2))
+    failed = Sample(
+        REQUEST,
+        status=529,
+        outcome=Outcome.UPSTREAM_ERROR,
+        chunks=[b"{}"],
+        team="beta",
+        at=now - timedelta(minutes=1),
+    )
     other = Sample({"model": "gpt-5.5", "messages": []}, message_stream("Hi.", model="gpt-5.5"), team="alpha")
     return keep([slow, failed, other])
 
@@ -68,6 +80,44 @@ def test_a_query_finds_its_rows(three: list[uuid.UUID], text: str, found: set[in
     assert query.problems == []
     ids = set(RequestLog.objects.filter(query.condition).values_list("id", flat=True))
     assert ids == {three[at] for at in found}
+
+
+@pytest.mark.django_db
+def test_what_no_index_finds_is_looked_for_among_the_newest_and_the_page_says_so(
+    three: list[uuid.UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "LOOKED_AT", 2)
+    page = listed("superuser", "q=ttft:>5s")
+    assert str(three[0]) not in page
+    assert "Nothing found among the newest 2" in page
+    further = re.search(r'href="(\?[^"]+)">look further back', page)
+    assert further
+    assert str(three[0]) in listed("superuser", html.unescape(further[1])[1:])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("query", ["q=is:failed", "q=model:opus+key:ada", "q=key:ada+ttft:>5s", ""])
+def test_what_an_index_finds_is_not_cut_off(
+    query: str, three: list[uuid.UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "LOOKED_AT", 2)
+    page = listed("superuser", query)
+    assert "looked at the newest" not in page
+    assert str(three[1] if "failed" in query else three[0]) in page
+
+
+@pytest.mark.django_db
+def test_few_rows_and_many_are_paged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = keep([Sample(REQUEST, first_ms=6_000) for _ in range(60)])
+    for few in (500, 10):
+        monkeypatch.setattr(requests, "FEW", few)
+        first = listed("superuser", "q=ttft:>5s")
+        assert "60 requests" in first
+        assert str(ids[-50]) in first
+        older = re.search(r'href="(\?[^"]+)" rel="next"', first)
+        assert older
+        second = listed("superuser", html.unescape(older[1])[1:])
+        assert [str(row) in second for row in (ids[0], ids[9], ids[10])] == [True, True, False]
 
 
 def listed(role: str, query: str) -> str:
