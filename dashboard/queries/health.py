@@ -12,10 +12,18 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from dashboard.start_page import reconciled
 from gateway.models import DeadLetter, FleetState, RollupDue
+from gateway.recording.status import Status, read_status
 
 MIGRATIONS_SECONDS = 60
+
+
+def reconciled() -> Status | None:
+    """Whether anything is missing; None when this process cannot read the spool."""
+    try:
+        return read_status(settings.TURNLOG.data_dir / "spool")
+    except OSError:
+        return None
 
 
 def read_health() -> dict[str, Any]:

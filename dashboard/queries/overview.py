@@ -1,17 +1,25 @@
-"""What the overview shows: figures of the time with those of the time before, by the hour, and what stands out."""
+"""What the overview shows: figures of the time with those of the time before, by hour or day, and what stands out.
+
+The same under /d/ and on the admin's first page.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from dashboard.access import Viewer
 from dashboard.charts import Chart, Series, spark_points
+from dashboard.queries.health import reconciled
+from dashboard.queries.models import span_of
+from dashboard.queries.quota import read_quota
 from dashboard.queries.request_query import STATES
-from dashboard.scope import HOUR, Scope, whole_hours
-from gateway.history.figures import TIME, Figures, added_up, read_figures
+from dashboard.queries.usage import bounds_of, span_before, stamp, times_of
+from dashboard.scope import Scope
+from gateway.history.figures import TIME, Figures, Span, added_up, read_figures
+from gateway.history.rollups import zones
 
 LISTED: Final = (
     "id",
@@ -26,6 +34,7 @@ LISTED: Final = (
 )
 MODELS_TOLD_APART: Final = 6
 TOP: Final = 5
+WINDOWS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +48,31 @@ class Delta:
 
 def read_overview(viewer: Viewer, scope: Scope) -> dict[str, Any]:
     """The template's context."""
-    span, teams, only = scope.hours(), viewer.figures.teams, scope.only()
-    by_hour = read_figures(span, (TIME, "model"), teams=teams, only=only, latencies=False)
-    now = added_up(by_hour)
-    earlier = added_up(read_figures(whole_hours(*scope.before()), (), teams=teams, only=only, latencies=False))
+    now = datetime.now(UTC)
+    zone = next(iter(zones()), None)
+    span = span_of(*scope.bounds(now), zone) if zone else scope.hours(now)
+    teams, only = viewer.figures.teams, scope.only()
+    found = read_figures(span, (TIME, "model"), teams=teams, only=only, latencies=False)
+    total = added_up(found)
+    earlier = added_up(read_figures(span_before(span), (), teams=teams, only=only, latencies=False))
     latency = added_up(read_figures(span, (), teams=teams, only=only))
-    hours: list[Any] = [span.since, span.until]
-    times: list[datetime] = [hours[0] + HOUR * at for at in range((hours[1] - hours[0]) // HOUR)]
+    times = times_of(span)
     failed = scope.rows(viewer.figures).filter(STATES["failed"]).select_related("response").only(*LISTED)
     return {
-        "total": now.sums if now else None,
-        "deltas": deltas(now, earlier),
+        "total": total.sums if total else None,
+        "deltas": deltas(total, earlier),
         "sparks": {
-            name: spark_points(sums_by_hour(by_hour, times, name))
+            name: spark_points(sums_by_time(found, times, name))
             for name in ("requests", "errors", "cost_usd", "output_tokens")
         },
-        "error_share": share(now, "errors", "requests"),
-        "cache_share": cache_share(now),
+        "error_share": share(total, "errors", "requests"),
+        "cache_share": cache_share(total),
         "latency": latency.values() if latency else None,
-        "chart": by_model(by_hour, times, scope),
-        "spenders": spenders(viewer, scope),
+        "chart": by_model(found, span, scope),
+        "spenders": spenders(viewer, scope, span),
+        "windows": [window for window in read_quota(viewer.figures, now, burners=False) if not window.over][:WINDOWS],
         "errors": list(failed.order_by("-id")[:TOP]),
+        "status": reconciled(),
     }
 
 
@@ -95,7 +108,7 @@ def delta(now: Figures | None, earlier: Figures | None, name: str, more: str, le
     return Delta("▲" if change > 0 else "▼", text, more if change > 0 else less)
 
 
-def sums_by_hour(found: Sequence[Figures], times: Sequence[datetime], name: str) -> list[float]:
+def sums_by_time(found: Sequence[Figures], times: Sequence[date], name: str) -> list[float]:
     sums = dict.fromkeys(times, 0.0)
     for figures in found:
         if figures.group[TIME] in sums:
@@ -103,26 +116,29 @@ def sums_by_hour(found: Sequence[Figures], times: Sequence[datetime], name: str)
     return list(sums.values())
 
 
-def by_model(found: Sequence[Figures], times: Sequence[datetime], scope: Scope) -> Chart:
+def by_model(found: Sequence[Figures], span: Span, scope: Scope) -> Chart:
     """The models with most requests told apart, the rest together."""
     models: dict[str, list[Figures]] = {}
     for figures in found:
         models.setdefault(figures.group["model"], []).append(figures)
     ordered = sorted(models, key=lambda model: -sum(each.sums["requests"] for each in models[model]))
+    times = times_of(span)
     shown = [
-        Series(model or "unknown", sums_by_hour(models[model], times, "requests"))
+        Series(model or "unknown", sums_by_time(models[model], times, "requests"))
         for model in ordered[:MODELS_TOLD_APART]
     ]
     rest = [each for model in ordered[MODELS_TOLD_APART:] for each in models[model]]
     if rest:
-        shown.append(Series("others", sums_by_hour(rest, times, "requests"), "quiet"))
-    links = [scope.address(range="", since=f"{at:%Y-%m-%dT%H:%M}", until=f"{at + HOUR:%Y-%m-%dT%H:%M}") for at in times]
-    return Chart("Requests by hour and model", times, shown, links=[f"/d/requests/{link}" for link in links])
+        shown.append(Series("others", sums_by_time(rest, times, "requests"), "quiet"))
+    bounds = [bounds_of(time, span.zone or "UTC") for time in times]
+    links = [scope.address(range="", since=stamp(begin), until=stamp(end)) for begin, end in bounds]
+    title = f"Requests by {'day' if span.zone else 'hour'} and model"
+    return Chart(title, [begin for begin, _ in bounds], shown, links=[f"/d/requests/{link}" for link in links])
 
 
-def spenders(viewer: Viewer, scope: Scope) -> list[tuple[str, Any, str]]:
+def spenders(viewer: Viewer, scope: Scope, span: Span) -> list[tuple[str, Any, str]]:
     """The keys that cost most: name, USD, and where their requests are."""
-    found = read_figures(scope.hours(), ("access_key",), teams=viewer.figures.teams, only=scope.only(), latencies=False)
+    found = read_figures(span, ("access_key",), teams=viewer.figures.teams, only=scope.only(), latencies=False)
     priced = [each for each in found if each.sums["cost_usd"] is not None]
     priced.sort(key=lambda each: -each.sums["cost_usd"])
     return [

@@ -129,10 +129,10 @@ class Window:
         return "good"
 
 
-def read_quota(sight: Sight, now: datetime.datetime) -> list[Window]:
-    """The windows of every account that may be seen, the one in most danger first."""
+def read_quota(sight: Sight, now: datetime.datetime, *, burners: bool = True) -> list[Window]:
+    """The windows of every account that may be seen, the one in most danger first; with who spent in them, or not."""
     return sorted(
-        (window for account in accounts(sight, now) for window in windows_of(account, sight, now)),
+        (window for account in accounts(sight, now) for window in windows_of(account, sight, now, burners)),
         key=lambda window: (window.over, -(window.forecast.at_reset if window.forecast else window.used)),
     )
 
@@ -153,13 +153,14 @@ def accounts(sight: Sight, now: datetime.datetime) -> list[str]:
         return seen
 
 
-def windows_of(account: str, sight: Sight, now: datetime.datetime) -> list[Window]:
+def windows_of(account: str, sight: Sight, now: datetime.datetime, burners: bool = True) -> list[Window]:
     said = read_samples(account, now)
     found = []
     for name, length in LENGTHS.items():
         window = window_of(account, name, length, said, now)
         if window is not None:
-            add_burners(window, sight, now)
+            if burners:
+                add_burners(window, sight, now)
             found.append(window)
     return found
 
