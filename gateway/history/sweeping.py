@@ -132,14 +132,19 @@ def marked(values: dict[str, Any]) -> Iterator[None]:
     with connection.cursor() as cursor:
         try:
             with transaction.atomic():
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                for statement in (REQUESTS, PAGES, NODES, BLOBS):
-                    cursor.execute(statement, values)
-                for table in TEMPORARY[1:]:
-                    cursor.execute(f"ANALYZE {table}")
+                mark_live(cursor, values)
             yield
         finally:
             drop(cursor, *TEMPORARY)
+
+
+def mark_live(cursor: Any, values: dict[str, Any]) -> None:
+    """Fill the temporary tables, as the first statements of a transaction: all of it is one snapshot."""
+    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    for statement in (REQUESTS, PAGES, NODES, BLOBS):
+        cursor.execute(statement, values)
+    for table in TEMPORARY[1:]:
+        cursor.execute(f"ANALYZE {table}")
 
 
 def drop(cursor: Any, *tables: str) -> None:

@@ -1,4 +1,5 @@
-"""Re-reads the whole history and proves it: every body against its SHA-256, every row against its neighbours."""
+"""Re-reads the whole history and proves it: every body against its SHA-256, every row against its neighbours, every
+blob against its digest."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from gateway.history import timings
+from gateway.history.blob_verification import Place, astray, blobs_of, places, wrong_with
 from gateway.history.packing import Damaged
 from gateway.history.store import BODY, rebuild_row
 from gateway.models import RequestLog
@@ -19,7 +21,9 @@ NO_ID = uuid.UUID(int=0)
 
 
 class Problem(NamedTuple):
-    exchange_id: uuid.UUID
+    """`where` is an exchange's id, a blob's digest in hex digits, or a month and a team."""
+
+    where: str
     what: str
 
 
@@ -30,6 +34,7 @@ class Progress:
     exchanges: int = 0
     bodies: int = 0
     bytes: int = 0
+    blobs: int = 0
 
 
 EXCHANGES = """
@@ -51,6 +56,21 @@ def verify(progress: Progress) -> Iterator[Problem | None]:
         yield from verify_page(rows, last, newest, progress)
         last = newest
         yield None
+    for place in places():
+        yield from verify_place(place, progress)
+
+
+def verify_place(place: Place, progress: Progress) -> Iterator[Problem | None]:
+    for blobs in blobs_of(place):
+        for digest, size, data in blobs:
+            progress.blobs += 1
+            what = wrong_with(digest, size, bytes(data))
+            if what is not None:
+                yield Problem(digest.hex(), f"blob of {place}: {what}")
+        yield None
+    for what in astray(place):
+        yield Problem(str(place), what)
+    yield None
 
 
 def verify_page(rows: list[Any], last: uuid.UUID, newest: uuid.UUID, progress: Progress) -> Iterator[Problem]:
@@ -65,11 +85,11 @@ def verify_page(rows: list[Any], last: uuid.UUID, newest: uuid.UUID, progress: P
             sizes[exchange_id, part] = size
             # A long stream is stored later than what began after it, so it may have come in between.
             if exchange_id not in known and not RequestLog.objects.filter(id=exchange_id).exists():
-                yield Problem(exchange_id, "has a body but no row")
+                yield Problem(str(exchange_id), "has a body but no row")
             try:
                 rebuild_row(row)
             except Damaged as damage:
-                yield Problem(exchange_id, f"{('request', 'response')[part]}: {damage}")
+                yield Problem(str(exchange_id), f"{('request', 'response')[part]}: {damage}")
     for row in rows:
         progress.exchanges += 1
         yield from verify_row(row, sizes)
@@ -78,14 +98,14 @@ def verify_page(rows: list[Any], last: uuid.UUID, newest: uuid.UUID, progress: P
 def verify_row(row: Any, sizes: dict[tuple[uuid.UUID, int], int]) -> Iterator[Problem]:
     exchange_id, request_bytes, capture, has_response, has_headers, response_bytes, count, packed = row
     if not has_response:
-        yield Problem(exchange_id, "has no row of its response")
+        yield Problem(str(exchange_id), "has no row of its response")
     if not has_headers:
-        yield Problem(exchange_id, "has no row of its headers")
+        yield Problem(str(exchange_id), "has no row of its headers")
     if capture == "full":
         for part, name, expected in ((0, "request", request_bytes), (1, "response", response_bytes or 0)):
             found = sizes.get((exchange_id, part), 0)
             if found != expected:
-                yield Problem(exchange_id, f"{name}: {expected} bytes were recorded, {found} are there")
+                yield Problem(str(exchange_id), f"{name}: {expected} bytes were recorded, {found} are there")
     if packed is not None and capture not in ("metadata", "capped"):
         yield from verify_timings(exchange_id, count, bytes(packed), sizes.get((exchange_id, 1), 0))
 
@@ -93,7 +113,7 @@ def verify_row(row: Any, sizes: dict[tuple[uuid.UUID, int], int]) -> Iterator[Pr
 def verify_timings(exchange_id: uuid.UUID, count: int, packed: bytes, size: int) -> Iterator[Problem]:
     chunks = timings.unpack(packed)
     if len(chunks) != count or sum(size for _, size in chunks) != size:
-        yield Problem(exchange_id, "chunk timings do not add up to the response")
+        yield Problem(str(exchange_id), "chunk timings do not add up to the response")
 
 
 def fetch(statement: str, values: list[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""`history retention|erase|certificates`: what goes, and the proof of what went."""
+"""`history retention|erase|sweep|certificates`: what goes, and the proof of what went."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from gateway.history.blob_verification import places
 from gateway.history.erasure import Erasure, erase, selected
 from gateway.history.retention import Due, due, keep_terms
-from gateway.history.sweeping import Busy
+from gateway.history.sweeping import Busy, sweep
 from gateway.management.history.action import Action
 from gateway.management.history.printing import dump
 from gateway.models import ErasureCertificate
@@ -97,6 +98,19 @@ def erase_selected(command: BaseCommand, *, reason: str, dry_run: bool, yes: boo
             command.stderr.write(f"{step.exchanges} exchanges and {step.blobs} blobs removed")
 
 
+def sweep_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def sweep_everything(command: BaseCommand, *, yes: bool, **options: Any) -> None:
+    ask(yes, "Remove what nothing in the history refers to any more?")
+    removed = 0
+    for place, blobs in guarded((place, sweep(place.month, place.scope)["gateway_blob"]) for place in places()):
+        removed += blobs
+        command.stderr.write(f"{place}: {blobs} blobs removed")
+    command.stdout.write(f"{removed} blobs removed")
+
+
 def certificates(command: BaseCommand, **options: Any) -> None:
     found = [certificate_object(certificate) for certificate in ErasureCertificate.objects.all()]
     command.stdout.write(dump(found, indent=2))
@@ -129,5 +143,11 @@ ACTIONS = (
         "retention", "remove what is older than its term; --dry-run says what that is", retention_arguments, retention
     ),
     Action("erase", "remove a session, a key, a person or a team, and certify it", erase_arguments, erase_selected),
+    Action(
+        "sweep",
+        "remove what nothing refers to: after an erasure that was broken off",
+        sweep_arguments,
+        sweep_everything,
+    ),
     Action("certificates", "what was erased, as JSON", no_arguments, certificates),
 )

@@ -122,11 +122,12 @@ def verify_all(command: BaseCommand, **options: Any) -> None:
     for problem in verify(progress):
         if problem is not None:
             problems += 1
-            command.stdout.write(f"{problem.exchange_id}  {problem.what}")
+            command.stdout.write(f"{problem.where}  {problem.what}")
         elif time.monotonic() - told >= PROGRESS_SECONDS:
             told = time.monotonic()
-            command.stderr.write(f"{progress.exchanges} exchanges read so far")
-    command.stderr.write(f"{progress.exchanges} exchanges, {progress.bodies} bodies, {progress.bytes} bytes read")
+            command.stderr.write(f"{progress.exchanges} exchanges and {progress.blobs} blobs read so far")
+    read = f"{progress.exchanges} exchanges, {progress.bodies} bodies, {progress.bytes} bytes, {progress.blobs} blobs"
+    command.stderr.write(f"{read} read")
     if problems:
         raise CommandError(f"{problems} problems found", returncode=1)
     command.stderr.write("everything is intact")

@@ -58,6 +58,7 @@ def everything_stored() -> bytes:
     return found
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_was_said_is_nowhere_in_the_tables(keys: Keys) -> None:
     keys(NEW)
     ids = talk()
