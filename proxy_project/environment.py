@@ -233,6 +233,9 @@ class Environment:
     log_level: str = setting("info", parse_choice("debug", "info", "warning", "error"), help="how much is logged")
     log_format: str = setting("console", parse_choice("console", "json"), help="how it is written")
     metrics_log: bool = setting(False, parse_bool, help="one line for each exchange when it is in the history")
+    metrics_token: str = setting(
+        "", parse_text, secret=True, help="who scrapes /metrics sends it; none: only this machine may"
+    )
     tls_certificate_file: Path | None = setting(
         None, parse_file, help="speak TLS ourselves: the certificate and those above it, PEM"
     )

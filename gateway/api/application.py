@@ -17,6 +17,7 @@ from gateway.api import (
     embeddings,
     greeting,
     messages,
+    metrics,
     models_list,
     passthrough,
     probes,
@@ -37,7 +38,7 @@ class GatewayAPI(NinjaAPI):
 
 View = Callable[..., Awaitable[HttpResponseBase]]
 SURFACES: tuple[Any, ...] = (
-    messages, chat_completions, responses, embeddings, models_list, telemetry, probes, greeting, budget_usage,
+    messages, chat_completions, responses, embeddings, models_list, telemetry, probes, metrics, greeting, budget_usage,
     cache_clearing,
 )  # fmt: skip
 

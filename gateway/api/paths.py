@@ -7,7 +7,7 @@ from gateway.api.request import GatewayRequest, split_label
 from gateway.dialects.failures import ErrorKind
 from gateway.policy.surfaces import right_base_url
 
-PROBES = frozenset({"/livez", "/readyz", "/ready", "/health", "/healthz", "/openapi.json", "/protocol"})
+PROBES = frozenset({"/livez", "/readyz", "/ready", "/health", "/healthz", "/openapi.json", "/protocol", "/metrics"})
 READ_API = ("/api/v1/requests", "/api/v1/stats", "/api/v1/grade-prompt", "/api/v1/openapi.json")
 """What programs read the history by, served with the pages. All else below /api/ is what clients ask a provider."""
 PAGES = ("/admin/", "/static/", "/d/")

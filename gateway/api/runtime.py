@@ -15,10 +15,13 @@ from gateway.api.descriptors import Descriptors
 from gateway.api.discovery import ModelDiscovery
 from gateway.api.keeping import ELSEWHERE
 from gateway.api.memory import Memory, bounds_of
+from gateway.api.scraping import Scraping
+from gateway.api.web_gauges import WebGauges
 from gateway.configuration.keeper import ConfigurationKeeper
 from gateway.configuration.sealing import access_key_pepper, pepper
 from gateway.metering.counters import Counters
 from gateway.metering.metering import Metering
+from gateway.metrics.tallies import LiveTallies
 from gateway.policy.redaction import Redactor
 from gateway.policy.signing import UsedSignatures
 from gateway.policy.snapshot import ProviderEntry, Snapshot
@@ -77,6 +80,8 @@ class Runtime:
         self.counters = Counters()
         self.metering = Metering(self.counters, self.configuration, environment.redis_url)
         self.news = FleetNews(self.fleet, environment.redis_url)
+        self.tallies = LiveTallies()
+        """What is counted here and in no record."""
         self.obeyed: Snapshot | None = None
         """The snapshot that the fleet follows."""
         self.signatures = UsedSignatures()
@@ -89,6 +94,8 @@ class Runtime:
         self.cutting = False
         """Running requests are being cut because the drain took too long."""
         self.began = time.monotonic()
+        self.gauges = WebGauges(self, self.tallies)
+        self.scraping = Scraping(self)
         self._starting: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
 
@@ -103,10 +110,11 @@ class Runtime:
         # Better a moment later than with refusals; without a database we serve all the same, and say so in /readyz.
         await asyncio.to_thread(self.configuration.wait_loaded, FIRST_SNAPSHOT_SECONDS)
         self.news.start()
-        checks = HealthChecks(self.fleet, self.upstream, self._present_providers)
+        self.gauges.start()
+        checks = HealthChecks(self.fleet, self.upstream, self.present_providers)
         chores = (
             self._watch_stalls(), self.discovery.run(), self._sweep_responses(), checks.run(), self.news.tell_states(),
-            self.metering.run(),
+            self.metering.run(), self.gauges.run(),
         )  # fmt: skip
         self._watching = [asyncio.create_task(chore) for chore in chores]
 
@@ -115,7 +123,7 @@ class Runtime:
         self.obeyed = snapshot
         self.fleet.obey(snapshot)
 
-    def _present_providers(self) -> list[ProviderEntry]:
+    def present_providers(self) -> list[ProviderEntry]:
         snapshot = self.configuration.current
         return list(snapshot.providers.values()) if snapshot is not None else []
 
@@ -125,6 +133,7 @@ class Runtime:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await asyncio.to_thread(self.news.stop)
+        await asyncio.to_thread(self.gauges.teller.stop)
         await self.upstream.aclose()
         await self.recorder.stop()
         await asyncio.to_thread(self.configuration.stop)

@@ -9,6 +9,7 @@ from gateway.models.grading import Grade, GradedRequest, GradingSettings, Rubric
 from gateway.models.header_rules import HeaderRule, HeaderRuleDryRun
 from gateway.models.ledger import DeadLetter, SpoolSegment, SpoolTotal
 from gateway.models.limits import Budget, BudgetEvent, BudgetStanding, Limit
+from gateway.models.metrics import MetricTally, ProcessGauges
 from gateway.models.prices import CostRun, InstalledListPrice, ModelPrice
 from gateway.models.providers import Credential, Provider
 from gateway.models.requests import ChunkTiming, HeaderRecord, RateLimitSample, RequestLog, ResponseLog
@@ -61,10 +62,12 @@ __all__ = [
     "Limit",
     "ManifestPage",
     "Member",
+    "MetricTally",
     "ModelPrice",
     "ModelRoute",
     "Node",
     "OutboundProxy",
+    "ProcessGauges",
     "Provider",
     "RateLimitSample",
     "RequestLog",

@@ -35,9 +35,11 @@ from django.db import Error as DjangoDatabaseError
 from django.db import connection
 
 from gateway.history.partitions import ensure_partitions
+from gateway.metrics.gauges import GaugeTeller
 from gateway.recording.books import keep_copy
 from gateway.recording.counters import dropped_by_reason, read_counters, telemetry_by_kind
 from gateway.recording.ledger import Ledger
+from gateway.recording.loader_gauges import LoaderGauges
 from gateway.recording.loading import BatchStore, DatabaseAway, Finished, Suspect, guarded
 from gateway.recording.open_files import OpenFiles
 from gateway.recording.quarantine import Quarantine
@@ -82,6 +84,8 @@ class Loader:
             if not held:
                 return
             log.info("loader started", spool=str(self._spool_dir))
+            teller = self._teller()
+            teller.start()
             give_up = float("inf")
             pause = 0.0
             while time.monotonic() < give_up:
@@ -92,7 +96,13 @@ class Loader:
                     break
                 if pause or not busy:
                     wait(stop, pause or POLL_SECONDS)
+            teller.stop()
         self.close()
+
+    def _teller(self) -> GaugeTeller:
+        """Tells every second what waits, from a thread of its own."""
+        gauges = LoaderGauges(self._spool_dir, lambda: self._ready, lambda: self._tails, lambda: len(self._suspects))
+        return GaugeTeller("loader", gauges.collect)
 
     def _round_or_pause(self, pause: float) -> tuple[bool, float]:
         """One round; (whether there was anything to do, seconds to wait before the next because this one failed)."""

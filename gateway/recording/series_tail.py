@@ -126,6 +126,11 @@ class SeriesTail:
         del self.segments[segment.number]
 
     @property
+    def open_count(self) -> int:
+        """Exchanges that have not ended, as far as was read."""
+        return len(self._open)
+
+    @property
     def is_over(self) -> bool:
         """Its process is gone and nothing of it is left to load."""
         return not self.alive and not self.segments and not self._open

@@ -146,7 +146,13 @@ class Fleet:
                 for name, health in choice.known()
             ],
             "queues": [
-                {"provider": name, "running": room.places.running, "waiting": room.places.waiting}
+                {
+                    "provider": name,
+                    "running": room.places.running,
+                    "waiting": room.places.waiting,
+                    "places": room.places.rules.places,
+                    "size": room.places.rules.size,
+                }
                 for name, room in self._rooms.items()
             ],
             "down": dict(self.down),

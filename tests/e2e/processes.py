@@ -156,6 +156,21 @@ def running_web(directory: Path, database_url: str, **environment: Any) -> Itera
         web.stop()
 
 
+@contextlib.contextmanager
+def beside(web: WebProcess, command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process of the same gateway: its loader, its worker."""
+    with (web.directory / f"{command}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", command], cwd=ROOT, env=web.environment, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        process.wait(30)
+
+
 def last_request(provider: FakeProvider) -> SeenRequest:
     return until(lambda: provider.requests and provider.requests[-1], what="a request at the provider")
 

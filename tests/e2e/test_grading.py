@@ -5,12 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -27,7 +23,7 @@ from gateway.grading.rubric import CRITERIA
 from gateway.history.figures import Span, read_figures
 from gateway.history.rollups import roll_up_all
 from gateway.models import Grade, GradingSettings, ModelPrice, RequestLog, Rubric
-from tests.e2e.processes import ROOT, ProviderThread, WebProcess, running_web, until
+from tests.e2e.processes import ProviderThread, WebProcess, beside, running_web, until
 from tests.e2e.wire import ask
 from tests.upstream import FakeProvider
 from tests.upstream.answers import Answer
@@ -93,20 +89,6 @@ class Judge:
 def judge() -> Iterator[Judge]:
     with ProviderThread() as provider:
         yield Judge(provider)
-
-
-@contextmanager
-def beside(web: WebProcess, command: str) -> Iterator[subprocess.Popen[bytes]]:
-    with (web.directory / f"{command}.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", command], cwd=ROOT, env=web.environment, stdout=log, stderr=log
-        )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture
