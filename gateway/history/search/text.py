@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
+from gateway.dialects import said_text
 from gateway.dialects.json_values import object_or_none, objects_of
 from gateway.dialects.tool_calls import tool_calls, tool_results
 
@@ -23,42 +23,16 @@ MOST_WORDS: Final = 8_000
 """Of one part: PostgreSQL's tsvector holds no more than a megabyte of them."""
 SHORTEST_PIECE: Final = 3
 LONGEST_PATH: Final = 200
-NESTING: Final = 12
 _BITS: Final = (1 << 14) - 1
 
 _WORD: Final = re.compile(rf"(?<![^\W_])[^\W_]{{{SHORTEST_WORD},{LONGEST_WORD}}}(?![^\W_])")
 _FOLD: Final = re.compile(rb"[^a-z0-9\x80-\xff]++")
-_UNSAID: Final = frozenset(
-    {"type", "id", "role", "signature", "encrypted_content", "tool_use_id", "call_id", "tool_call_id", "media_type",
-     "data", "status", "cache_control"}
-)  # fmt: skip
 _SEPARATOR: Final = re.compile(r"[/\\]")
-_ENCODED: Final = re.compile(r"data:[\w/+.-]{0,80};base64,")
 
 
 def text_of(value: Any) -> str:
-    """Everything a part says in words, line by line: texts, thoughts, what tools are given and give back."""
-    pieces: list[str] = []
-    left = SEARCHED
-    for text in _texts(value, NESTING):
-        pieces.append(text[:left])
-        left -= len(pieces[-1]) + 1
-        if left <= 0:
-            break
-    return "\n".join(pieces)
-
-
-def _texts(value: Any, depth: int) -> Iterator[str]:
-    if isinstance(value, str):
-        if value and not _ENCODED.match(value):
-            yield value
-    elif depth and isinstance(value, list):
-        for item in value:
-            yield from _texts(item, depth - 1)
-    elif depth and isinstance(value, dict):
-        for key, item in value.items():
-            if key not in _UNSAID:
-                yield from _texts(item, depth - 1)
+    """Everything a part says in words, as far as it is searched."""
+    return said_text.text_of(value, SEARCHED)
 
 
 def words_of(text: str) -> set[str]:
