@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.api.answer_cache import look_up
+from gateway.api.content import check_content
 from gateway.api.errands import admit_errand, errand_of, errand_target, errand_treatment
 from gateway.api.facts import NO_ENVELOPE, Facts
 from gateway.api.keeping import continue_conversation, told_in_full
@@ -66,6 +67,8 @@ async def decide(request: GatewayRequest, facts: Facts) -> None:
     refuse_if(check_model(facts.caller, facts.envelope.model))
     if snapshot.validation is not None:
         check_bounds(request, facts, snapshot.validation)
+    if snapshot.refusing is not None:
+        check_content(request, facts, snapshot.refusing)
     question = question_of(request, facts, snapshot)
     facts.plan = find_plan(snapshot, request.runtime.discovery.catalogue, question, request.runtime.fleet.figures)
     if not facts.plan.targets:

@@ -11,15 +11,18 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
-from gateway.configuration.applying_rules import capture_policy_values, header_rule_values
+from gateway.configuration.applying_rules import header_rule_values
 from gateway.configuration.columns import (
     API_KEY,
     BUDGET,
     CACHE_RULE,
+    CAPTURE_POLICY,
+    CONTENT_RULE,
     CREDENTIAL,
     LIMIT,
     PROVIDER,
     PROXY,
+    REDACTION,
     ROUTE,
     SETTINGS,
     TARGET,
@@ -30,7 +33,6 @@ from gateway.configuration.credentials import set_secret
 from gateway.configuration.document import (
     ENVIRONMENT_PROVIDERS,
     ApiKeySpec,
-    CapturePolicySpec,
     CountedSpec,
     CredentialSpec,
     Document,
@@ -49,6 +51,7 @@ from gateway.models import (
     Budget,
     CacheRule,
     CapturePolicy,
+    ContentRule,
     Credential,
     GatewaySettings,
     HeaderRule,
@@ -57,6 +60,7 @@ from gateway.models import (
     ModelRoute,
     OutboundProxy,
     Provider,
+    Redaction,
     RouteTarget,
     Team,
 )
@@ -109,7 +113,9 @@ class Application:
         self.each(document.providers, self.apply_provider)
         self.each(document.routes, self.apply_route)
         self.each(document.header_rules, self.apply_header_rule)
-        self.each(document.capture_policies, self.apply_capture_policy)
+        self.each(document.capture_policies, lambda spec: self.apply_counted(CapturePolicy, CAPTURE_POLICY, spec))
+        self.each(document.content_rules, lambda spec: self.apply_counted(ContentRule, CONTENT_RULE, spec))
+        self.each(document.redactions, lambda spec: self.apply_counted(Redaction, REDACTION, spec))
         self.each(document.api_keys, self.apply_api_key)
         self.each(document.limits, lambda spec: self.apply_counted(Limit, LIMIT, spec))
         self.each(document.budgets, lambda spec: self.apply_counted(Budget, BUDGET, spec))
@@ -153,7 +159,7 @@ class Application:
     def apply_team(self, spec: TeamSpec) -> None:
         self.set_row(Team, "team", {"name": spec.name}, with_defaults(Team, TEAM, spec.columns))
 
-    def apply_counted(self, model: type[Limit | Budget | CacheRule], names: tuple[str, ...], spec: CountedSpec) -> None:
+    def apply_counted(self, model: type[models.Model], names: tuple[str, ...], spec: CountedSpec) -> None:
         values = with_defaults(model, names, spec.columns)
         try:
             model(name=spec.name, **values).clean()
@@ -281,9 +287,6 @@ class Application:
     def apply_header_rule(self, spec: HeaderRuleSpec) -> None:
         self.set_row(HeaderRule, "header rule", {"name": spec.name}, header_rule_values(spec))
 
-    def apply_capture_policy(self, spec: CapturePolicySpec) -> None:
-        self.set_row(CapturePolicy, "capture policy", {"name": spec.name}, capture_policy_values(spec))
-
     def provider_named(self, name: str) -> Provider:
         """The provider's row; one that stands for the environment's address is made when it is first referred to."""
         row = Provider.objects.filter(name=name).first()
@@ -358,6 +361,8 @@ class Application:
             ("cache rule", CacheRule, document.cache_rules),
             ("header rule", HeaderRule, document.header_rules),
             ("capture policy", CapturePolicy, document.capture_policies),
+            ("content rule", ContentRule, document.content_rules),
+            ("redaction", Redaction, document.redactions),
         )
         for what, model, specs in rules:
             if specs is not None:

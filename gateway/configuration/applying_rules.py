@@ -7,9 +7,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from gateway.configuration.columns import CAPTURE_POLICY, HEADER_RULE, with_defaults
-from gateway.configuration.document import CapturePolicySpec, HeaderRuleSpec
-from gateway.models import CapturePolicy, HeaderRule
+from gateway.configuration.columns import HEADER_RULE, with_defaults
+from gateway.configuration.document import HeaderRuleSpec
+from gateway.models import HeaderRule
 from gateway.policy.header_rules import RuleState
 
 
@@ -23,13 +23,6 @@ def header_rule_values(spec: HeaderRuleSpec) -> dict[str, Any]:
             f"the header rule {spec.name} has had no dry run as it is written here: apply it with state: draft, look "
             f"at what manage.py headerrules dry-run {spec.name} says, then apply it with state: live"
         )
-    return values
-
-
-def capture_policy_values(spec: CapturePolicySpec) -> dict[str, Any]:
-    """The columns of the policy. Raises ValueError."""
-    values = with_defaults(CapturePolicy, CAPTURE_POLICY, spec.columns)
-    check(CapturePolicy(name=spec.name, **values))
     return values
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from gateway.configuration.building_caching import build_caching
 from gateway.configuration.building_capture import build_capture
+from gateway.configuration.building_content import build_refusing
 from gateway.configuration.building_header_rules import build_header_rules
 from gateway.configuration.building_limits import build_rulebook
 from gateway.configuration.building_providers import build_providers
@@ -49,6 +50,7 @@ def build_snapshot(file_callers: Mapping[bytes, Caller], tables: Tables | None =
         rulebook=build_rulebook(tables),
         caching=build_caching(tables),
         capture=build_capture(tables),
+        refusing=build_refusing(tables),
     )
 
 

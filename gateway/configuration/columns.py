@@ -36,6 +36,10 @@ HEADER_RULE = (
 CAPTURE_POLICY = (
     "position", "mode", "max_bytes", "masks", "teams", "members", "keys", "models", "paths", "enabled", "note",
 )  # fmt: skip
+CONTENT_RULE = (
+    "detector", "action", "patterns", "severity", "message", "teams", "keys", "models", "enabled", "note",
+)  # fmt: skip
+REDACTION = ("patterns", "secrets", "teams", "revealed_by", "enabled", "note")
 TEAM = ("region",)
 API_KEY = (
     "allowed_dialects", "allowed_models", "allowed_providers", "allow_addresses", "deny_addresses", "priority",

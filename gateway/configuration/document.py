@@ -45,6 +45,7 @@ from gateway.models import (
     Budget,
     CacheRule,
     CapturePolicy,
+    ContentRule,
     Credential,
     GatewaySettings,
     HeaderRule,
@@ -53,6 +54,7 @@ from gateway.models import (
     ModelRoute,
     OutboundProxy,
     Provider,
+    Redaction,
     RouteTarget,
     Team,
 )
@@ -124,13 +126,6 @@ class RouteSpec:
 
 
 @dataclass(frozen=True)
-class CapturePolicySpec:
-    line: int
-    name: str
-    columns: Columns = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class HeaderRuleSpec:
     line: int
     name: str
@@ -159,7 +154,7 @@ class MemberSpec:
 
 @dataclass(frozen=True)
 class CountedSpec:
-    """A limit, a budget or a cache rule: a name and columns."""
+    """A limit, a budget, a rule of another kind: a name and columns."""
 
     line: int
     name: str
@@ -205,7 +200,9 @@ class Document:
     limits: tuple[CountedSpec, ...] | None = None
     budgets: tuple[CountedSpec, ...] | None = None
     cache_rules: tuple[CountedSpec, ...] | None = None
-    capture_policies: tuple[CapturePolicySpec, ...] | None = None
+    capture_policies: tuple[CountedSpec, ...] | None = None
+    content_rules: tuple[CountedSpec, ...] | None = None
+    redactions: tuple[CountedSpec, ...] | None = None
 
 
 def dialect(_: Reader, node: yaml.Node) -> str:
@@ -285,6 +282,10 @@ ROUTE_FIELDS = {
 CAPTURE_POLICY_FIELDS = {"name": Field(name, required=True)} | column_fields(
     CapturePolicy, columns.CAPTURE_POLICY, "mode"
 )
+CONTENT_RULE_FIELDS = {"name": Field(name, required=True)} | column_fields(
+    ContentRule, columns.CONTENT_RULE, "detector"
+)
+REDACTION_FIELDS = {"name": Field(name, required=True)} | column_fields(Redaction, columns.REDACTION)
 HEADER_RULE_FIELDS = {"name": Field(name, required=True)} | column_fields(
     HeaderRule, columns.HEADER_RULE, "header", "action"
 )
@@ -318,7 +319,9 @@ SECTIONS: dict[str, tuple[Mapping[str, Field], Any, str, str]] = {
     "routes": (ROUTE_FIELDS, RouteSpec, "route", "label"),
     "teams": (TEAM_FIELDS, TeamSpec, "team", "name"),
     "members": (MEMBER_FIELDS, MemberSpec, "member", "label"),
-    "capture_policies": (CAPTURE_POLICY_FIELDS, CapturePolicySpec, "capture policy", "name"),
+    "capture_policies": (CAPTURE_POLICY_FIELDS, CountedSpec, "capture policy", "name"),
+    "content_rules": (CONTENT_RULE_FIELDS, CountedSpec, "content rule", "name"),
+    "redactions": (REDACTION_FIELDS, CountedSpec, "redaction", "name"),
     "header_rules": (HEADER_RULE_FIELDS, HeaderRuleSpec, "header rule", "name"),
     "api_keys": (API_KEY_FIELDS, ApiKeySpec, "API key", "name"),
     "limits": (LIMIT_FIELDS, CountedSpec, "limit", "name"),

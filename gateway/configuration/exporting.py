@@ -15,11 +15,13 @@ from gateway.configuration.columns import (
     BUDGET,
     CACHE_RULE,
     CAPTURE_POLICY,
+    CONTENT_RULE,
     CREDENTIAL,
     HEADER_RULE,
     LIMIT,
     PROVIDER,
     PROXY,
+    REDACTION,
     ROUTE,
     SETTINGS,
     TARGET,
@@ -32,6 +34,7 @@ from gateway.models import (
     Budget,
     CacheRule,
     CapturePolicy,
+    ContentRule,
     GatewaySettings,
     HeaderRule,
     Limit,
@@ -39,6 +42,7 @@ from gateway.models import (
     ModelRoute,
     OutboundProxy,
     Provider,
+    Redaction,
     Team,
 )
 
@@ -58,6 +62,8 @@ def export_document(*, sealed: bool = False) -> str:
         "routes": [route_entry(row) for row in routes],
         "header_rules": [header_rule_entry(row) for row in HeaderRule.objects.all()],
         "capture_policies": [capture_policy_entry(row) for row in CapturePolicy.objects.all()],
+        "content_rules": [content_rule_entry(row) for row in ContentRule._default_manager.all()],
+        "redactions": [{"name": row.name} | told_columns(row, REDACTION) for row in Redaction._default_manager.all()],
         "teams": [{"name": row.name} | told_columns(row, TEAM) for row in Team.objects.all()],
         "members": [member_entry(row) for row in Member.objects.select_related("user", "team")],
         "api_keys": [api_key_entry(row, sealed) for row in keys],
@@ -125,6 +131,10 @@ def route_entry(row: ModelRoute) -> Entry:
 
 def capture_policy_entry(row: CapturePolicy) -> Entry:
     return {"name": row.name, "mode": row.mode} | told_columns(row, CAPTURE_POLICY)
+
+
+def content_rule_entry(row: ContentRule) -> Entry:
+    return {"name": row.name, "detector": row.detector} | told_columns(row, CONTENT_RULE)
 
 
 def header_rule_entry(row: HeaderRule) -> Entry:

@@ -23,7 +23,16 @@ Role = Member.Role
 OURS = ("gateway", "dashboard")
 """The apps whose rows ops may change."""
 EVERYONE = ("view_requestlog", "view_rolluphour")
-LEADS = (*EVERYONE, "view_apikey", "add_apikey", "change_apikey", "view_team", "view_member")
+LEADS = (
+    *EVERYONE,
+    "view_apikey",
+    "add_apikey",
+    "change_apikey",
+    "view_team",
+    "view_member",
+    "view_finding",
+    "change_finding",
+)
 NOT_FOR_OPS = ("member", "legalhold", "retentionterm", "erasurecertificate", "auditevent")
 """Models that ops see and do not change: people, what is kept how long, and who did what."""
 

@@ -22,6 +22,7 @@ from gateway.models import (
     CacheRule,
     CapturePolicy,
     ConfigurationVersion,
+    ContentRule,
     Credential,
     GatewaySettings,
     HeaderRule,
@@ -34,6 +35,7 @@ from gateway.models import (
     Team,
 )
 from gateway.models.limits import EXEMPT
+from gateway.policy.content_rules import ContentAction
 from gateway.policy.header_rules import RuleState
 
 Row = dict[str, Any]
@@ -91,6 +93,8 @@ class Tables(msgspec.Struct):
     book: list[PriceRow] = []
     """Every price, where a budget counts money."""
     capture_policies: list[Row] = []
+    refusing_rules: list[Row] = []
+    """Content rules that refuse; the others are the worker's."""
 
 
 def stored_version() -> int:
@@ -115,6 +119,7 @@ def read_tables() -> Tables:
             keys=rows_of(ApiKey.objects.all()),
             holds=rows_of(BreakerHold.objects.all()),
             capture_policies=rows_of(CapturePolicy.objects.filter(enabled=True)),
+            refusing_rules=rows_of(ContentRule._default_manager.filter(enabled=True, action=ContentAction.REFUSE)),
             header_rules=rows_of(HeaderRule.objects.filter(enabled=True).exclude(state=RuleState.DRAFT)),
             limits=rows_of(Limit.objects.filter(enabled=True)),
             budgets=rows_of(Budget.objects.filter(enabled=True)),

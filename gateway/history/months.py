@@ -19,6 +19,7 @@ from django.db.models import Q, QuerySet
 from django.db.utils import OperationalError
 from psycopg import sql
 
+from gateway.history.findings import forget_month
 from gateway.history.partitions import (
     PARTITIONED_TABLES,
     SEARCH_TABLES,
@@ -78,6 +79,8 @@ def drop_month(month: datetime.date, held: Q | None = None) -> None:
         copy_out(month, [id for id, _ in pairs], {scope for _, scope in pairs})
     for table in all_tables():
         take_away(table, month, replaced=bool(pairs))
+    if not pairs:
+        forget_month(month)
     for scope in {scope for _, scope in pairs}:
         sweep(month, scope)
 

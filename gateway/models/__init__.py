@@ -5,6 +5,7 @@ from gateway.models.caching import CacheClearing, CacheRule
 from gateway.models.capabilities import Capability
 from gateway.models.capture import CapturePolicy
 from gateway.models.configuration import ConfigurationRevision, ConfigurationVersion, GatewaySettings
+from gateway.models.content import ContentRule, Finding, Redaction
 from gateway.models.grading import Grade, GradedRequest, GradingSettings, Rubric
 from gateway.models.header_rules import HeaderRule, HeaderRuleDryRun
 from gateway.models.ledger import DeadLetter, SpoolSegment, SpoolTotal
@@ -41,6 +42,7 @@ __all__ = [
     "ChunkTiming",
     "ConfigurationRevision",
     "ConfigurationVersion",
+    "ContentRule",
     "CostRun",
     "Credential",
     "DeadLetter",
@@ -49,6 +51,7 @@ __all__ = [
     "Epoch",
     "ErasedExchange",
     "ErasureCertificate",
+    "Finding",
     "FleetState",
     "GatewaySettings",
     "Grade",
@@ -70,6 +73,7 @@ __all__ = [
     "ProcessGauges",
     "Provider",
     "RateLimitSample",
+    "Redaction",
     "RequestLog",
     "ResponseLog",
     "RetentionTerm",

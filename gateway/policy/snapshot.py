@@ -12,6 +12,7 @@ from gateway.dialects.profiles import DEFAULT_PROFILE
 from gateway.policy.breaker import BreakerRules
 from gateway.policy.caching_rules import Caching
 from gateway.policy.capture import CapturePolicies
+from gateway.policy.content_rules import RefusingRules
 from gateway.policy.credential_choice import CredentialEntry
 from gateway.policy.header_rules import HeaderRules
 from gateway.policy.networks import Networks
@@ -197,6 +198,8 @@ class Snapshot:
     """None: nothing is limited."""
     capture: CapturePolicies | None = None
     """None: everything is kept."""
+    refusing: RefusingRules | None = None
+    """None: no request is refused for what it says."""
     candidates: dict[str, Candidates] = field(default_factory=dict, init=False, repr=False, compare=False)
     """By model, as they were found: many patterns are looked through once for a name. Kept by `find_route`."""
     plans: dict[tuple[Dialect, str], Plan] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -6,6 +6,7 @@ import time
 
 from celery import shared_task
 
+from gateway.announcing.findings import announce_findings
 from gateway.history.search.index import index_batch
 
 BUSY_SECONDS = 30.0
@@ -15,5 +16,5 @@ BUSY_SECONDS = 30.0
 def index_new_text() -> None:
     """Until nothing waits, or for half a minute; the next run goes on, so a failure needs no retry."""
     deadline = time.monotonic() + BUSY_SECONDS
-    while index_batch() and time.monotonic() < deadline:
+    while index_batch(tell=announce_findings) and time.monotonic() < deadline:
         pass

@@ -1,4 +1,5 @@
-"""Keeps the search projection up to date: the loader leaves a note of each new blob, a task makes it searchable.
+"""Keeps the search projection up to date: the loader leaves a note of each new blob, a task makes it searchable, and
+looks in the same go for what content rules ask for (`gateway/history/findings.py`).
 
 The loader's transaction pays for one small row a blob; words and trigrams are made elsewhere, and a history that is
 searched a few seconds late is a fair price for a loader that never waits. A note is deleted in the transaction that
@@ -17,6 +18,7 @@ import psycopg
 from django.db import DataError, connection, transaction
 
 from gateway.dialects.json_values import NotJSONError, read_json
+from gateway.history.findings import FORGET_FINDINGS, StoredText, Tell, note_findings
 from gateway.history.packing import Damaged, unpack
 from gateway.history.partitions import create_partitions
 from gateway.history.projections import StoredBlob
@@ -75,6 +77,7 @@ class SearchIndex:
         cursor = psycopg.Cursor(connection)
         cursor.execute(FORGET_NOTES, [month, scope, list(digests)])
         cursor.execute(FORGET, [month, scope, list(digests)])
+        cursor.execute(FORGET_FINDINGS, [month, scope, list(digests)])
 
 
 class Found(NamedTuple):
@@ -84,18 +87,17 @@ class Found(NamedTuple):
     trigrams: list[int]
 
 
-def index_batch(limit: int = BATCH) -> int:
-    """Make up to `limit` of the waiting blobs searchable; how many notes were taken. Several may run at once."""
+def index_batch(limit: int = BATCH, tell: Tell = len) -> int:
+    """Make up to `limit` of the waiting blobs searchable; how many notes were taken. Several may run at once.
+    `tell` is given what content rules found."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(TAKE, [limit])
         taken = cursor.fetchall()
         kept = [row for row in taken if row[-1] is not None]
         ensure_months(cursor, {row[0] for row in kept})
-        rows = [
-            (month, scope, bytes(digest), kind, exchange_id, *found_by(bytes(data), size))
-            for month, scope, digest, kind, exchange_id, size, data in kept
-        ]
-        store(cursor, rows)
+        texts = [read_text(*row) for row in kept]
+        store(cursor, [(*text[:5], *found_by(text.value, text.text)) for text in texts])
+        note_findings(texts, tell)
     return len(taken)
 
 
@@ -120,10 +122,15 @@ def ensure_months(cursor: Any, months: Iterable[datetime.date]) -> None:
             create_partitions(cursor, [month])
 
 
-def found_by(packed: bytes, size: int) -> Found:
-    """Words, labels and trigrams of a blob; none when it cannot be read."""
-    value = blob_value(packed, size)
-    text = text_of(value)
+def read_text(*row: Any) -> StoredText:
+    """Of a row of TAKE; without a word when it cannot be read."""
+    month, scope, digest, kind, exchange_id, size, data = row
+    value = blob_value(bytes(data), size)
+    return StoredText(month, scope, bytes(digest), kind, exchange_id, value, text_of(value))
+
+
+def found_by(value: Any, text: str) -> Found:
+    """Words, labels and trigrams."""
     return Found(kept_words(words_of(text), labels_of(value)), trigrams_of(text, trigram_key()))
 
 
