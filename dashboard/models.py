@@ -18,6 +18,7 @@ class AuditEvent(models.Model):
         ACCOUNT = "account changed"
         READ = "read"
         EXPORTED = "exported"
+        REVEALED = "revealed"
         CHANGED = "changed"
 
     at = models.DateTimeField(auto_now_add=True)

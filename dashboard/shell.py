@@ -12,7 +12,9 @@ from django.shortcuts import render
 from dashboard.access import Viewer
 from dashboard.pages import BY_NAME, PAGES, Need, Page
 from dashboard.scope import RANGES, Scope
+from dashboard.veiling import reveal_address
 from gateway.admin.facets import values_seen
+from gateway.history.veil import current
 from gateway.history.visibility import Sight
 from gateway.models import Provider, Team
 
@@ -45,6 +47,8 @@ def show(
         "search": BY_NAME["requests"].address if viewer.may(Need.ROWS) else None,
         "scope": scope,
         "scope_bar": scope_bar(viewer, scope) if scope else None,
+        "veil": current.get(),
+        "reveal_address": reveal_address(request),
     }
     return render(request, template, own | context, status=status)
 

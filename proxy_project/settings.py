@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "dashboard.auditing.auditing",
+    "dashboard.veiling.veiling",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

@@ -52,6 +52,6 @@ def test_every_field_stands_on_the_page() -> None:
     named = (
         *columns.PROVIDER, *columns.CREDENTIAL, *columns.PROXY, *columns.ROUTE, *columns.TARGET, *columns.API_KEY,
         *columns.SETTINGS, *columns.LIMIT, *columns.BUDGET, *columns.CACHE_RULE, *columns.HEADER_RULE,
-        *columns.CAPTURE_POLICY,
+        *columns.CAPTURE_POLICY, *columns.CONTENT_RULE, *columns.REDACTION,
     )  # fmt: skip
     assert [name for name in named if not re.search(rf"\b{name}\b", text)] == []

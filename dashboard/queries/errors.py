@@ -11,6 +11,7 @@ from dashboard.access import Viewer
 from dashboard.queries.request_query import STATES
 from dashboard.queries.requests import moment_of
 from dashboard.scope import Scope
+from gateway.history.veil import shown_text
 
 LOOKED_AT: Final = 2_500
 SPARKS: Final = 24
@@ -55,7 +56,7 @@ def read_errors(viewer: Viewer, scope: Scope) -> dict[str, Any]:
         at = moment_of(row_id.int)
         group = groups.get(print_)
         if group is None:
-            shown = message if message and viewer.rows.reads(team) else ""
+            shown = shown_text(message, team) if message and viewer.rows.reads(team) else ""
             group = groups[print_] = ErrorGroup(
                 status, outcome, kind or "", model or asked or "", at, row_id, shown, at
             )

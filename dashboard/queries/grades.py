@@ -16,6 +16,7 @@ from gateway.grading.asking import grade_of
 from gateway.grading.figures import COUNTS, FINAL, by_day, summary_of, visible_grades
 from gateway.grading.rubric import CRITERIA, TITLES
 from gateway.grading.verdict import FAILURES
+from gateway.history.veil import shown_value
 from gateway.models import Grade, GradingSettings
 
 SHOWN = 50
@@ -77,7 +78,7 @@ def trend(days: list[dict[str, Any]]) -> Chart:
 
 def shown(grade: Grade) -> dict[str, Any]:
     """A grade with what people call its parts."""
-    words = grade.words
+    words = shown_value(grade.words, grade.team)
     return {
         "row": grade,
         "failure": FAILURES.get(grade.problem, grade.problem),

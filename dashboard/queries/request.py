@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from dashboard.queries.facts import list_facts, neighbours, response_of
 from dashboard.queries.headers import table_of
 from dashboard.queries.limits import gauges
-from dashboard.queries.raw import FORMS, RawPart, decoded, describe_part, read_body
+from dashboard.queries.raw import FORMS, RawPart, decoded, describe_part, preview, read_body
 from dashboard.queries.timeline import Timeline, draw_timeline
 from dashboard.queries.waterfall import draw_waterfall
 from dashboard.rendering.blocks import MediaAddress, Renderer, tools_shown
@@ -22,6 +22,7 @@ from gateway.history.present import TOKEN_KEYS, answered_in, limits_of, message_
 from gateway.history.timings import unpack
 from gateway.history.transcript import TURNS_SHOWN, read_transcript
 from gateway.history.transcript.blocks import Transcript, as_mapping, pretty
+from gateway.history.veil import curtain_of, shown_body, shown_text, shown_value
 from gateway.history.visibility import Sight
 from gateway.models import RequestLog, ResponseLog
 
@@ -64,6 +65,7 @@ def read_head(row: RequestLog) -> dict[str, Any]:
         "facts": list_facts(row),
         "neighbours": neighbours(row),
         "attempts": list_attempts(response),
+        "error_message": shown_text((response.error_message if response else None) or "", row.team),
     }
 
 
@@ -106,7 +108,7 @@ def shown(transcript: Transcript, media_address: MediaAddress) -> dict[str, Any]
 def read_request_body(row: RequestLog) -> bytes:
     """Without its content coding; empty when it was not kept or is damaged."""
     kept = read_body(row.id, "request")
-    return decoded(kept.body, request_encoding(row)) if kept else b""
+    return shown_body(decoded(kept.body, request_encoding(row)), row.team) if kept else b""
 
 
 def first_turn(query: Mapping[str, str]) -> int | None:
@@ -130,6 +132,8 @@ def read_raw(row: RequestLog, form: str) -> dict[str, Any]:
     """`form` is one of FORMS; anything else is the first."""
     form = form if form in FORMS else FORMS[0]
     response = response_of(row)
+    if curtain_of(row.team) is not None:
+        return {"parts": [seen_request(row)], "forms": (), "raw_form": FORMS[0], "hides_bytes": True}
     sent, came = read_body(row.id, "request"), read_body(row.id, "response")
     answer_is = (response.content_type, response.content_encoding) if response else ("", "")
     return {
@@ -141,6 +145,13 @@ def read_raw(row: RequestLog, form: str) -> dict[str, Any]:
         "forms": FORMS,
         "raw_form": form,
     }
+
+
+def seen_request(row: RequestLog) -> RawPart:
+    """What may be shown of a request's bytes where something in them may be hidden: their values, written anew."""
+    body = read_request_body(row)
+    text, cut = preview(body, "", "pretty")
+    return RawPart("request", "Request", bool(body), len(body), "", row.content_type, "", text, cut)
 
 
 def translated_parts(row: RequestLog, response: ResponseLog | None, form: str) -> list[RawPart]:
@@ -174,7 +185,7 @@ def arrival(row: RequestLog, response: ResponseLog | None) -> Timeline | None:
 
 def read_headers(row: RequestLog) -> dict[str, Any]:
     """Both directions as they came, and what header rules made of them."""
-    rules = as_mapping(getattr(getattr(row, "header_record", None), "rules", None))
+    rules = as_mapping(shown_value(getattr(getattr(row, "header_record", None), "rules", None), row.team))
     tables = zip(header_tables(row), DIRECTIONS, strict=True)
     return {
         "headers": [table_of(title, pairs, rules.get(direction)) for (title, pairs), direction in tables],
@@ -185,9 +196,13 @@ def read_headers(row: RequestLog) -> dict[str, Any]:
 def header_tables(row: RequestLog) -> list[tuple[str, list[tuple[str, str]]]]:
     record = getattr(row, "header_record", None)
     return [
-        ("Request headers", list(record.request_pairs) if record else []),
-        ("Answer headers", list(record.response_pairs) if record else []),
+        ("Request headers", shown_pairs(record.request_pairs, row.team) if record else []),
+        ("Answer headers", shown_pairs(record.response_pairs, row.team) if record else []),
     ]
+
+
+def shown_pairs(pairs: Sequence[tuple[str, str]], team: str) -> list[tuple[str, str]]:
+    return [(name, shown_text(value, team)) for name, value in pairs]
 
 
 def request_encoding(row: RequestLog) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
@@ -21,6 +22,7 @@ from dashboard.shell import show
 from dashboard.views.landing import base_url
 from gateway.history.transcript.blocks import Media
 from gateway.history.transcript.media import find_media
+from gateway.history.veil import current, curtain_of
 from gateway.models import RequestLog
 
 TABS: Final = (
@@ -76,6 +78,8 @@ def request_raw(request: HttpRequest, viewer: Viewer, request_id: UUID, part: st
     row = find(viewer, request_id)
     if not viewer.rows.reads(row.team):
         return refuse(request)
+    if curtain_of(row.team) is not None:
+        return render(request, "dashboard/hidden.html", {"veil": current.get(), "row": row}, status=403)
     response = raw_response(row.id, part)
     if response is None:
         raise Http404("The history holds no such bytes.")

@@ -16,6 +16,7 @@ from gateway.admin.site import ModelAdmin
 from gateway.grading.figures import visible_grades
 from gateway.grading.rubric import TITLES, present_rubric
 from gateway.grading.verdict import FAILURES
+from gateway.history.veil import shown_value
 from gateway.history.visibility import visible_to
 from gateway.models import Grade, GradingSettings, Rubric
 
@@ -123,18 +124,20 @@ class GradeAdmin(ModelAdmin[Grade]):
     @admin.display(description="Criteria")
     def criteria_table(self, grade: Grade) -> str:
         rows = [
-            (TITLES.get(name, name), points, grade.words["criteria"].get(name, ""))
+            (TITLES.get(name, name), points, shown_value(grade.words, grade.team)["criteria"].get(name, ""))
             for name, points in grade.points.items()
         ]
         return format_html_join("", "<p><strong>{}: {} of 5.</strong> {}</p>", rows) or "none"
 
     @admin.display(description="Feedback")
     def feedback(self, grade: Grade) -> str:
-        return grade.words["feedback"] or "none"
+        return shown_value(grade.words, grade.team)["feedback"] or "none"
 
     @admin.display(description="Improved prompt")
     def improved_prompt(self, grade: Grade) -> str:
-        return format_html('<pre class="difference">{}</pre>', grade.words["improved_prompt"] or "none")
+        return format_html(
+            '<pre class="difference">{}</pre>', shown_value(grade.words, grade.team)["improved_prompt"] or "none"
+        )
 
     @admin.display(description="The judge's requests")
     def judge_links(self, grade: Grade) -> str:

@@ -14,6 +14,7 @@ from gateway.history import timings
 from gateway.history.packing import Damaged
 from gateway.history.store import rebuild_response
 from gateway.history.time_spent import TimeSpent, time_spent
+from gateway.history.veil import shown_value
 from gateway.models import HeaderRecord, RequestLog, ResponseLog
 from gateway.pricing.money import dollars
 
@@ -122,7 +123,8 @@ def detail_object(request: RequestLog) -> dict[str, Any]:
         "replay_of": str(request.replay_of) if request.replay_of else None,
         "message": message_of(response),
     }
-    return detail
+    seen: dict[str, Any] = shown_value(detail, request.team)
+    return seen
 
 
 def limits_of(headers: HeaderRecord | None) -> dict[str, str]:
@@ -179,7 +181,8 @@ def message_of(response: ResponseLog | None) -> Any:
         body = rebuild_response(response.request_id)
     except Damaged:
         return None
-    return accumulate(answered_in(response), response.content_type, response.content_encoding, body).message
+    message = accumulate(answered_in(response), response.content_type, response.content_encoding, body).message
+    return shown_value(message, response.request.team)
 
 
 def answered_in(response: ResponseLog) -> Dialect:

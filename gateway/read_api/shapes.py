@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.grading.rubric import MOST_POINTS
 from gateway.history.figures import Figures
+from gateway.history.veil import shown_value
 from gateway.models import Grade
 
 SUMMARY_COLUMNS = (
@@ -66,7 +67,7 @@ def counted(found: Sequence[Figures]) -> dict[str, Any]:
 
 def prompt_grade(grade: Grade) -> dict[str, Any]:
     """While the judge has not answered, and where it failed, there are no points; a failure is told in `error`."""
-    words = grade.words
+    words = shown_value(grade.words, grade.team)
     told = {
         "score": grade.final_score,
         "maxScore": MOST_POINTS,

@@ -19,6 +19,7 @@ from gateway.history.conversation.prompts import PromptReader
 from gateway.history.conversation.turns import Turn, gather
 from gateway.history.partitions import month_of
 from gateway.history.store import NotInHistory
+from gateway.history.veil import shown_value
 from gateway.history.visibility import EVERYTHING, Sight
 from gateway.models import RequestLog, ResponseLog
 
@@ -144,6 +145,7 @@ def call_of(row: RequestLog, reader: PromptReader) -> Call:
     fields: dict[str, Any] = {name: getattr(row, name) for name in REQUEST_FIELDS}
     if response is not None:
         fields |= {name: getattr(response, name) for name in RESPONSE_FIELDS}
+        fields["error_message"] = shown_value(response.error_message, row.team)
     reply = response.reply if response is not None else None
     if reply is not None:
         fields["reply"] = reader.expect((month_of(row.id.bytes), row.scope), bytes(reply))

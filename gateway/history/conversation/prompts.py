@@ -20,6 +20,7 @@ from gateway.dialects.request_parts import PartKind
 from gateway.history.conversation.calls import Breakpoint, Part
 from gateway.history.manifests import Mark, decode_skeleton, read_marks
 from gateway.history.packing import Damaged, unpack
+from gateway.history.veil import curtain_of_scope
 
 PATHS: Final = """
 WITH RECURSIVE path AS (
@@ -109,7 +110,8 @@ class PromptReader:
     def value(self, blob: bytes) -> Any:
         """The JSON value of a blob that was loaded or is expected; None when it is gone or is none."""
         if blob not in self._values:
-            self._values[blob] = json_value(self._bytes(blob))
+            value, curtain = json_value(self._bytes(blob)), curtain_of_scope(self._places[blob][1])
+            self._values[blob] = value if curtain is None else curtain.value(value)
         return self._values[blob]
 
     def expect(self, place: Place, blob: bytes) -> bytes:
@@ -146,7 +148,13 @@ class PromptReader:
         return nodes
 
     def _skeletons(self, place: Place, digests: set[bytes]) -> dict[bytes, _Skeleton]:
-        return {digest: read_skeleton(data) for digest, data in self.read_blobs(place, digests).items()}
+        curtain = curtain_of_scope(place[1])
+        found = {digest: read_skeleton(data) for digest, data in self.read_blobs(place, digests).items()}
+        return (
+            found
+            if curtain is None
+            else {digest: read._replace(settings=curtain.value(read.settings)) for digest, read in found.items()}
+        )
 
 
 def path_to(nodes: Mapping[bytes, _Node], leaf: Any, paths: dict[bytes, list[Part]]) -> list[Part]:

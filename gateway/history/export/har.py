@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from gateway.dialects.content import decode_body
 from gateway.history.export.exchanges import Exchange, as_text
 from gateway.history.present import timestamp
+from gateway.history.veil import shown_value
 from gateway.models import ResponseLog
 
 UNKNOWN = -1
@@ -56,7 +57,7 @@ def request_object(exchange: Exchange, response: ResponseLog | None) -> dict[str
         "url": address(exchange, response),
         "httpVersion": HTTP_VERSION,
         "cookies": [],
-        "headers": pairs(record.request_pairs if record else []),
+        "headers": pairs(shown_value(record.request_pairs, row.team) if record else []),
         "queryString": pairs(parse_qsl(row.query, keep_blank_values=True)),
         "headersSize": UNKNOWN,
         "bodySize": row.request_bytes,
@@ -76,7 +77,7 @@ def response_object(exchange: Exchange, response: ResponseLog | None) -> dict[st
         "statusText": status_text(row.status_code),
         "httpVersion": HTTP_VERSION,
         "cookies": [],
-        "headers": pairs(record.response_pairs if record else []),
+        "headers": pairs(shown_value(record.response_pairs, row.team) if record else []),
         "content": {
             "size": len(readable),
             "mimeType": response.content_type if response else "",

@@ -13,6 +13,7 @@ from arro3.io import write_parquet
 
 from gateway.history.export.exchanges import Exchange
 from gateway.history.present import message_of
+from gateway.history.veil import shown_value
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 ROWS_OF_A_GROUP = 5_000
@@ -32,11 +33,11 @@ Read = Callable[[Exchange], Any]
 
 
 def of_request(name: str) -> Read:
-    return lambda exchange: getattr(exchange.row, name)
+    return lambda exchange: shown_value(getattr(exchange.row, name), exchange.row.team)
 
 
 def of_response(name: str) -> Read:
-    return lambda exchange: getattr(getattr(exchange.row, "response", None), name, None)
+    return lambda exchange: shown_value(getattr(getattr(exchange.row, "response", None), name, None), exchange.row.team)
 
 
 def as_json(value: Any) -> str | None:
@@ -75,7 +76,7 @@ COLUMNS: tuple[tuple[str, DataType, Read], ...] = (
     ("started_at", TIME, lambda exchange: (exchange.row.started_at - EPOCH) // datetime.timedelta(microseconds=1)),
     *((name, TEXT, of_request(name)) for name in REQUEST_TEXTS),
     ("betas", TEXTS, of_request("betas")),
-    ("tags", TEXT, lambda exchange: as_json(exchange.row.tags)),
+    ("tags", TEXT, lambda exchange: as_json(shown_value(exchange.row.tags, exchange.row.team))),
     ("is_streaming", FLAG, of_request("is_streaming")),
     *((name, INTEGER, of_request(name)) for name in ("status_code", "message_count", "tool_count", "max_tokens")),
     ("request_bytes", INTEGER, of_request("request_bytes")),

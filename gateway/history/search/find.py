@@ -22,7 +22,8 @@ from gateway.history.search.index import blob_value
 from gateway.history.search.query import Query, read_query
 from gateway.history.search.secrecy import kept_labels, refuse_words, search_keys
 from gateway.history.search.snippets import Snippet, snippet_of
-from gateway.history.search.text import role_in, text_of, tools_and_paths, trigrams_of
+from gateway.history.search.text import role_in, text_of, tools_and_paths, trigrams_of, words_of
+from gateway.history.veil import curtain_of_scope
 from gateway.history.visibility import Sight
 from gateway.models import Blob
 
@@ -245,7 +246,7 @@ def check(candidates: Sequence[Candidate], query: Query) -> list[Checked]:
     by_place = sorted(candidates, key=lambda each: (each.month, each.scope))
     for (month, scope), group in groupby(by_place, key=lambda each: (each.month, each.scope)):
         for digest, size, data in fetch(BLOBS, [month, scope, [each.digest for each in group]]):
-            texts[month, scope, bytes(digest)] = blob_value(bytes(data), size)
+            texts[month, scope, bytes(digest)] = seen_value(blob_value(bytes(data), size), scope, query)
     found = []
     for candidate in candidates:
         value = texts.get(candidate[1:4])
@@ -254,6 +255,20 @@ def check(candidates: Sequence[Candidate], query: Query) -> list[Checked]:
         if value is not None and all(piece.lower() in lowered for piece in query.pieces):
             found.append(Checked(candidate, value, text))
     return found
+
+
+def seen_value(value: Any, scope: int, query: Query) -> Any:
+    """What the viewer may see of it. Of a text with something hidden, what is looked for must stand in the rest: else a
+    search would tell what was hidden."""
+    curtain = curtain_of_scope(scope)
+    if curtain is None:
+        return value
+    seen = curtain.value(value)
+    if seen == value:
+        return value
+    words = words_of(text_of(seen))
+    begin = all(any(word.startswith(prefix) for word in words) for prefix in query.prefixes)
+    return seen if begin and words.issuperset(query.words) else None
 
 
 def visible_rows(ids: Sequence[uuid.UUID], sight: Sight) -> dict[uuid.UUID, dict[str, Any]]:

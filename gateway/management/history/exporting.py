@@ -7,7 +7,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +21,7 @@ from gateway.history.export.json_lines import write_lines
 from gateway.history.export.parquet import write_table
 from gateway.history.export.session_page import session_page
 from gateway.history.queries import matching
+from gateway.history.veil import Veil, drawn
 from gateway.management.history.action import Action, add_filters, filters_of
 from gateway.policy.text_redaction import TextRedactor
 
@@ -38,11 +39,19 @@ def export_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--redact", action="append", default=[], metavar="NAME", help="html: a further name to take out"
     )
+    parser.add_argument(
+        "--redacted", action="store_true", help="without what the redactions in force hide; an answer is its message"
+    )
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     add_filters(parser)
 
 
-def export(
+def export(command: BaseCommand, *, redacted: bool, **options: Any) -> None:
+    with drawn(Veil()) if redacted else nullcontext():
+        write_export(command, **options)
+
+
+def write_export(
     command: BaseCommand,
     *,
     format: str,
