@@ -1,4 +1,4 @@
-"""A message that a content rule does not let out is refused before its provider hears of it; the rest goes as it came."""
+"""A message that a content rule does not let out is refused before its provider hears of it."""
 
 from __future__ import annotations
 
