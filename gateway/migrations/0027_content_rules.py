@@ -13,7 +13,7 @@ trigger = import_module("gateway.migrations.0002_configuration_triggers").trigge
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('gateway', '0025_withdrawn_responses'),
+        ('gateway', '0026_metrics'),
     ]
 
     operations = [
