@@ -2,8 +2,9 @@
 
     python -m bench.configured [--rounds 5] [--seconds 1.5] [--keys 1000] [--routes 200]
 
-One recording `manage.py web`, whose configuration is changed between the samples, as ops change it. Half the routes are
-exact names and half patterns; the model that is asked for fits the last one. Every request carries the last key. CPU
+One recording `manage.py web`, whose configuration is changed between the samples, as ops change it. The routes
+are exact names, patterns, and routes by key and by header for the very model that is asked for, none of which holds: it
+fits the last route. Every request carries the last key. CPU
 time is that of the target's processes; the ratio is the median of those of the rounds. Exit status 0: it costs at most
 10 % more.
 """
@@ -113,8 +114,14 @@ def settle(session: Session) -> None:
 
 
 def document(keys: int, routes: int) -> str:
-    exact = [f"- {{match: model-{number}, provider: anthropic}}" for number in range(routes // 2)]
-    patterns = [f'- {{match: "family-{number}-*", provider: anthropic}}' for number in range(routes - len(exact) - 1)]
+    """A quarter of the routes each: exact names, patterns, and, for the model that is asked for, keys and headers."""
+    quarter = routes // 4
+    exact = [f"- {{match: model-{number}, provider: anthropic}}" for number in range(quarter)]
+    patterns = [f'- {{match: "family-{number}-*", provider: anthropic}}' for number in range(quarter)]
+    by_key = [conditional(f"k{number}", f"keys: [key-{number % (keys - 1)}]") for number in range(quarter)]
+    by_header = [
+        conditional(f"h{number}", f"headers: {{x-project: p-{number}}}") for number in range(routes - 3 * quarter - 1)
+    ]
     others = [f"- {{name: key-{number}, generate: true}}" for number in range(keys - 1)]
     return "\n".join(
         [
@@ -123,6 +130,8 @@ def document(keys: int, routes: int) -> str:
             "routes:",
             *exact,
             *patterns,
+            *by_key,
+            *by_header,
             '- {name: zz, match: "bench-*", provider: anthropic}',
             "api_keys:",
             *others,
@@ -130,6 +139,10 @@ def document(keys: int, routes: int) -> str:
             "",
         ]
     )
+
+
+def conditional(name: str, condition: str) -> str:
+    return f'- {{name: {name}, match: "bench-*", provider: anthropic, {condition}}}'
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from typing import Protocol
 from gateway.dialects.codecs import CODECS
 from gateway.dialects.names import Dialect, ProviderDialect, provider_dialect
 from gateway.policy.access import DEFAULT_PROVIDERS
+from gateway.policy.conditional_routes import ConditionalRoutes
 from gateway.policy.patterns import fits, pattern
-from gateway.policy.snapshot import Caller, Candidates, Conditions, ProviderEntry, RouteEntry, Snapshot, TargetEntry
+from gateway.policy.snapshot import Caller, Candidates, ProviderEntry, RouteEntry, Snapshot, TargetEntry
 from gateway.policy.strategies import Scenario, Strategy
 
 NO_SCENARIOS: frozenset[Scenario] = frozenset()
 DEFAULT_FALLBACK = frozenset({"429", "5xx", "connect", "timeout", "broken"})
-BYTES_PER_TOKEN = 4
 MOST_REMEMBERED = 1000
 LONGEST_REMEMBERED = 200
 NO_ROUTE = "no route fits: the default provider"
@@ -190,10 +190,8 @@ def find_route(snapshot: Snapshot, question: Question) -> RouteEntry | None:
     if model is None:
         return None
     found = snapshot.candidates.get(model) or remember_candidates(snapshot, model)
-    for route in found.conditional:
-        assert route.conditions is not None
-        if hold(route.conditions, question):
-            return route
+    if found.conditional is not None and (route := found.conditional.find(question)) is not None:
+        return route
     return found.plain
 
 
@@ -212,36 +210,7 @@ def find_candidates(snapshot: Snapshot, model: str) -> Candidates:
     plain = snapshot.exact_routes.get(model)
     if plain is None:
         plain = next((route for route in snapshot.pattern_routes if pattern(route.match).fullmatch(model)), None)
-    return Candidates(conditional, plain)
-
-
-def hold(conditions: Conditions, question: Question) -> bool:
-    caller = question.caller
-    size = question.body_bytes
-    return (
-        (not conditions.dialects or question.dialect in conditions.dialects)
-        and (not conditions.keys or (caller is not None and caller.name in conditions.keys))
-        and (not conditions.teams or bool({caller.team if caller else "", question.label} & conditions.teams))
-        and (conditions.min_bytes is None or size >= conditions.min_bytes)
-        and (conditions.max_bytes is None or size <= conditions.max_bytes)
-        and in_scenario(conditions, question)
-        and all(any_header(question.headers, name, match) for name, match in conditions.headers)
-    )
-
-
-def in_scenario(conditions: Conditions, question: Question) -> bool:
-    scenario = conditions.scenario
-    if scenario is None:
-        return True
-    if scenario is Scenario.LONG_CONTEXT:
-        return question.body_bytes >= conditions.min_tokens * BYTES_PER_TOKEN
-    if scenario is Scenario.BACKGROUND:
-        return "haiku" in (question.model or "").lower()
-    return scenario in question.scenarios
-
-
-def any_header(headers: Sequence[tuple[bytes, bytes]], name: bytes, match: str) -> bool:
-    return any(key == name and fits(match, value.decode("latin-1")) for key, value in headers)
+    return Candidates(ConditionalRoutes(conditional) if conditional else None, plain)
 
 
 def order(route: RouteEntry, live: Live) -> Sequence[TargetEntry]:

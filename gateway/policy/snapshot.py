@@ -23,6 +23,7 @@ from gateway.policy.transport import TransportSettings
 from gateway.policy.waiting import QueueRules
 
 if TYPE_CHECKING:
+    from gateway.policy.conditional_routes import ConditionalRoutes
     from gateway.policy.routing import Plan
 
 DEFAULT_BREAKER = BreakerRules()
@@ -122,9 +123,9 @@ class RouteEntry:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The routes that a model's name fits: those with conditions in the order they are tried, and the one without."""
+    """The routes that a model's name fits: those with conditions, None without any, and the one without."""
 
-    conditional: tuple[RouteEntry, ...]
+    conditional: ConditionalRoutes | None
     plain: RouteEntry | None
 
 

@@ -19,7 +19,8 @@ def test_the_large_configuration_has_so_many_keys_and_routes() -> None:
     apply_document(read_document(document(6, 9)), {KEY_VARIABLE: KEY})
     snapshot = build_snapshot({})
     assert len(snapshot.callers) == 6
-    assert (len(snapshot.exact_routes), len(snapshot.pattern_routes)) == (4, 5)
+    assert (len(snapshot.exact_routes), len(snapshot.pattern_routes)) == (2, 3)
+    assert len(snapshot.conditional_routes) == 4
     caller = snapshot.callers[digest_key(access_key_pepper(), KEY.encode())]
     assert caller.name == "bench"
     found = find_route(snapshot, Question(Dialect.ANTHROPIC, "bench-json", caller))

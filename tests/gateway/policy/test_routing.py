@@ -7,9 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.dialects.names import Dialect, ProviderDialect
 from gateway.dialects.profiles import PROFILES
+from gateway.policy.conditional_routes import ConditionalRoutes, holds_for, is_for, narrow
 from gateway.policy.routing import MOST_REMEMBERED, Plan, Question, Still, Target, find_route, order, plan_route
 from gateway.policy.snapshot import Caller, Conditions, ProviderEntry, RouteEntry, Snapshot, TargetEntry
 from gateway.policy.strategies import Scenario, Strategy
@@ -246,3 +249,53 @@ def test_a_route_leaves_out_the_targets_that_cannot_be_spoken_to() -> None:
     plan = routed(question=question, exact_routes={"m": route})
     assert [target.provider for target in plan.targets] == [OPENAI]
     assert plan.left_out == ("mirror: it speaks anthropic",)
+
+
+KEYS = ("ci", "ada", "")
+ROUTES = st.lists(
+    st.builds(
+        Conditions,
+        keys=st.sets(st.sampled_from(KEYS[:2])).map(frozenset),
+        teams=st.sets(st.sampled_from(["search", "web"])).map(frozenset),
+        dialects=st.sets(st.sampled_from([Dialect.ANTHROPIC, Dialect.CHAT])).map(frozenset),
+        headers=st.lists(st.tuples(st.just(b"x-p"), st.sampled_from(["a", "b", "a*"])), max_size=2).map(tuple),
+        min_bytes=st.sampled_from([None, 5]),
+    ),
+    max_size=8,
+)
+QUESTIONS = st.builds(
+    Question,
+    dialect=st.sampled_from([Dialect.ANTHROPIC, Dialect.CHAT]),
+    model=st.just("m"),
+    caller=st.sampled_from([None, Caller("ci", "search"), Caller("ada", "web"), Caller("other")]),
+    label=st.sampled_from(["", "web"]),
+    headers=st.lists(st.tuples(st.sampled_from([b"x-p", b"x-q"]), st.sampled_from([b"a", b"b", b"ab"])), max_size=3),
+    body_bytes=st.sampled_from([0, 9]),
+)
+
+
+@given(ROUTES, st.lists(QUESTIONS, min_size=1, max_size=4))
+def test_the_index_finds_the_route_that_a_search_one_by_one_finds(
+    conditions: list[Conditions], questions: list[Question]
+) -> None:
+    routes = tuple(RouteEntry("m", "x", "", name=str(n), conditions=each) for n, each in enumerate(conditions))
+    index = ConditionalRoutes(routes)
+    for question in questions:
+        holding = (
+            route
+            for route, each in zip(routes, conditions, strict=True)
+            if is_for(each, question) and holds_for(each, question)
+        )
+        assert index.find(question) is next(holding, None)
+
+
+def test_of_many_routes_for_one_name_few_are_tried() -> None:
+    by_key = [Conditions(keys=frozenset({f"key-{number}"})) for number in range(500)]
+    by_header = [Conditions(headers=((b"x-p", f"p-{number}"),)) for number in range(500)]
+    routes = tuple(RouteEntry("m", "x", "", conditions=each) for each in by_key + by_header)
+    question = Question(Dialect.CHAT, "m", Caller("key-7"), headers=[(b"x-p", b"p-9"), (b"x-p", b"p-8")])
+    narrowed = narrow(routes, question)
+    assert [place for place, _ in narrowed.tried] == [7]
+    assert narrowed.by_header[b"x-p", b"p-8"] == [(508, routes[508])]
+    assert ConditionalRoutes(routes).find(question) is routes[7]
+    assert ConditionalRoutes(routes).find(replace(question, caller=Caller("key-x"))) is routes[508]
