@@ -1,7 +1,7 @@
 """The routes with conditions that one model's name fits: which of them holds for a request, found without trying all.
 
 Who asks decides most of it and is the same in every turn: what holds for a key, its team and a dialect is sorted out
-once and remembered. Of what is left, routes that ask for a literal header are found by it; the others are tried in order.
+once and remembered. Of what is left, routes that ask for a literal header are found by it, the others tried in order.
 """
 
 from __future__ import annotations

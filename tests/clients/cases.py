@@ -51,8 +51,8 @@ CASES = (
     Case("Claude Code thinks", claude, "Think about it", ("thinking",)),
     Case("Claude Code tries again after two overloads", claude, "Say hi", ("error_529", "error_529")),
     Case("Claude Code resumes after a stream was cut", claude, "Say hi", ("cut_rst;events=6",)),
-    # Straight it asks for a whole answer then, whose tokens it does not count. Abroad the empty stream is an error to it,
-    # upon which it asks for a stream again.
+    # Straight it asks for a whole answer then, whose tokens it does not count; abroad the empty stream is an error to
+    # it, and it asks for a stream again.
     Case("Claude Code falls back when the stream is empty", claude, "Say hi", ("empty_stream",), counted_abroad=False),
     Case("Claude Code drops a field the provider refuses", claude, "Say hi", ("error_400",)),
     Case("Codex says hi", codex, "Say hi"),
