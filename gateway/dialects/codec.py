@@ -37,7 +37,9 @@ class StreamDecoder(Protocol):
 
 
 class StreamEncoder(Protocol):
-    """Events into the caller's stream."""
+    """Events into the caller's stream. `uncited`: there was a citation that it could not say."""
+
+    uncited: bool
 
     def encode(self, events: Sequence[StreamEvent]) -> bytes:
         """Whole events of the dialect; may be empty."""

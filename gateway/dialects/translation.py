@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from gateway.dialects.answer import NO_USAGE, Answer, Failed, Finished, Started, StreamEvent, Usage
+from gateway.dialects.citations import can_say
 from gateway.dialects.codec import Codec, EncodedRequest, StreamDecoder, StreamEncoder
 from gateway.dialects.codecs import CODECS
 from gateway.dialects.content import BOUND, decode_body
@@ -21,7 +22,7 @@ from gateway.dialects.faults import describe_page
 from gateway.dialects.folding import Fold, unfold
 from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile
-from gateway.dialects.turn import Loss, Request
+from gateway.dialects.turn import Loss, Request, Text, Unknown
 
 _SNIFFED_BYTES: Final = 16
 _STREAM_STARTS: Final = (b"event:", b"data:", b":", b"id:", b"retry:")
@@ -29,6 +30,7 @@ _BYTES_PER_TOKEN: Final = 4
 _FRAME_EVENTS: Final = 3
 """Start, end of a block and end: the rest are about one for each token."""
 _FAILING: Final = 300
+_UNCITED: Final = Loss("citations", "the caller's API has no place for what the answer refers to")
 _ESTIMATED: Final = Loss("usage", "the provider gave no figures; those the caller got are estimates")
 
 replace = msgspec.structs.replace
@@ -133,7 +135,10 @@ class AnswerTranslator:
             if self._size > BOUND:
                 return self._say_whole(Failed(ErrorKind.API_ERROR, f"The provider's answer is over {BOUND} bytes."))
             return self._finish_whole(b"".join(self._parts))
-        return self._pass_on(self._decoder.finish()) + self._finish_folded()
+        said = self._pass_on(self._decoder.finish()) + self._finish_folded()
+        if self._encoder.uncited:
+            self.losses.append(_UNCITED)
+        return said
 
     def ping(self) -> bytes:
         """What keeps the caller waiting while the provider is silent; nothing for a caller that does not stream."""
@@ -226,6 +231,8 @@ class AnswerTranslator:
         self.begun = True
         if self.streams:
             return self._encoder.encode(unfold(answer))
+        if any(not can_say(note, self._translation.caller) for note in _citations(answer)):
+            self.losses.append(_UNCITED)
         said = self._caller.encode_answer(answer, self._translation.request)
         if self._translation.caller is Dialect.RESPONSES:
             self._final = said
@@ -234,6 +241,10 @@ class AnswerTranslator:
     def _estimate(self, output: int) -> Usage:
         self.losses.append(_ESTIMATED)
         return Usage(self._translation.body_bytes // _BYTES_PER_TOKEN, max(1, output), estimated=True)
+
+
+def _citations(answer: Answer) -> list[Unknown]:
+    return [note for part in answer.content if isinstance(part, Text) for note in part.citations]
 
 
 def translate_answer(

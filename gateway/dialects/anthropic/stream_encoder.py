@@ -48,6 +48,7 @@ class MessagesStreamEncoder:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self.uncited = False
         self._index = -1
         self._open: type[StreamEvent] | None = None
         self._text = self._thinking = self._json = b""
@@ -129,6 +130,7 @@ class MessagesStreamEncoder:
 
     def _cite(self, cited: CitationAdded, out: list[bytes]) -> None:
         if cited.citation.dialect is not Dialect.ANTHROPIC:
+            self.uncited = True
             return
         if self._open is not TextDelta:
             self._begin(TextDelta, _TEXT, out)

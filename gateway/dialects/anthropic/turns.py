@@ -28,6 +28,9 @@ from gateway.dialects.turn import (
 _INSTRUCTING: Final = (Role.SYSTEM, Role.DEVELOPER)
 _BEGIN: Final = Text("(continue)")
 
+_THOUGHT: Final = Loss("messages[].thinking", "thoughts of another model are not shown to this one")
+_DETAIL: Final = Loss("messages[].image.detail", "Anthropic looks at every image in one resolution")
+
 replace = msgspec.structs.replace
 
 
@@ -85,6 +88,8 @@ def _fit(parts: tuple[Part, ...], path: str, losses: list[Loss]) -> tuple[Part, 
         elif isinstance(part, Unknown) and part.dialect is not Dialect.ANTHROPIC:
             raise Refused(f"{where}: Anthropic does not take content of type {part.kind}.", where)
         elif not isinstance(part, Text) or part.text:
+            if isinstance(part, Image) and part.detail not in ("", "auto"):
+                _lose(_DETAIL, losses)
             kept.append(part)
     return tuple(kept)
 
@@ -93,7 +98,10 @@ def _fit_thinking(part: Thinking, losses: list[Loss]) -> list[Part]:
     """A thought that Anthropic did not seal is nothing it would take."""
     if part.seal is not None and part.seal.issuer is Dialect.ANTHROPIC:
         return [part]
-    loss = Loss("messages[].thinking", "thoughts of another model are not shown to this one")
+    _lose(_THOUGHT, losses)
+    return []
+
+
+def _lose(loss: Loss, losses: list[Loss]) -> None:
     if loss not in losses:
         losses.append(loss)
-    return []

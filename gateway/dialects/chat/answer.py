@@ -8,11 +8,13 @@ from gateway.dialects.answer import Answer, Failed
 from gateway.dialects.chat.stream_decoder import ChatStreamDecoder
 from gateway.dialects.chat.stream_encoder import completion_id, created_at
 from gateway.dialects.chat.usage import write_usage
+from gateway.dialects.citations import as_annotation
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.faults import describe_page, read_failure
 from gateway.dialects.folding import fold
 from gateway.dialects.json_text import dump
 from gateway.dialects.json_values import JSONObject, NotJSONError, is_object, read_json
+from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile
 from gateway.dialects.stops import STOPS
 from gateway.dialects.turn import Refusal, Request, Text, Thinking, ToolCall
@@ -51,6 +53,14 @@ def encode_answer(answer: Answer, request: Request) -> bytes:
     }
     if thoughts:
         message["reasoning_content"] = "".join(thoughts)
+    notes = [
+        as_annotation(note, Dialect.CHAT)
+        for part in answer.content
+        if isinstance(part, Text)
+        for note in part.citations
+    ]
+    if annotations := [note for note in notes if note is not None]:
+        message["annotations"] = annotations
     if calls:
         message["tool_calls"] = calls
     word = STOPS[answer.stop.reason].chat

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.dialects.answer import (
     BlockEnded,
+    CitationAdded,
     Failed,
     Finished,
     RefusalDelta,
@@ -26,9 +27,11 @@ from gateway.dialects.chat.text_calls import TextCalls
 from gateway.dialects.chat.thoughts import ThoughtTags
 from gateway.dialects.chat.usage import read_usage
 from gateway.dialects.chat.wire import Call, Choice, Chunk, Delta, decode_chunk, read_chunk
+from gateway.dialects.citations import read_annotation
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.faults import read_failure
 from gateway.dialects.json_values import JSONObject, NotJSONError, is_object, object_or_none
+from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile
 from gateway.dialects.sse_data import EventData
 from gateway.dialects.stops import BROKEN, CHAT_STOPS
@@ -117,6 +120,7 @@ class ChatStreamDecoder:
             or delta.reasoning
             or delta.reasoning_details
             or delta.refusal
+            or delta.annotations
         ):
             return False
         content = delta.content
@@ -184,12 +188,20 @@ class ChatStreamDecoder:
                 self._take_text(content, events)
         elif content:
             self._take_parts(content, events)
+        if delta.annotations:
+            self._cite(delta.annotations, events)
         if delta.refusal:
             self._say(RefusalDelta(delta.refusal), events)
         for call in delta.tool_calls or ():
             self._take_call(call, events)
         if delta.function_call is not None:
             self._take_call(Call(0, None, delta.function_call), events)
+
+    def _cite(self, annotations: list[Any], events: list[StreamEvent]) -> None:
+        """What the text that is open refers to; where none is, it refers to nothing."""
+        found = (read_annotation(annotation, Dialect.CHAT) for annotation in annotations)
+        if self._open is TextDelta:
+            events += [CitationAdded(citation) for citation in found if citation is not None]
 
     def _take_parts(self, parts: Any, events: list[StreamEvent]) -> None:
         """Content in parts, as Mistral and some gateways stream it: texts, and thoughts that hold texts."""

@@ -22,7 +22,9 @@ from gateway.dialects.answer import (
 )
 from gateway.dialects.chat.errors import encode_stream_error
 from gateway.dialects.chat.usage import write_usage
+from gateway.dialects.citations import as_annotation
 from gateway.dialects.json_text import dump, quote
+from gateway.dialects.names import Dialect
 from gateway.dialects.stops import STOPS
 from gateway.dialects.turn import Refusal, Request, Text, Thinking, ToolCall
 
@@ -39,6 +41,7 @@ class ChatStreamEncoder:
         self._request = request
         self._head = self._tail = self._content = b""
         self._calls = -1
+        self.uncited = False
         self._call: ToolCallStarted | None = None
         self._has_arguments = False
         self._encoders: dict[type[StreamEvent], Callable[[Any, list[bytes]], None]] = {
@@ -46,7 +49,7 @@ class ChatStreamEncoder:
             TextDelta: self._add_text,
             ThinkingDelta: self._add_thinking,
             Sealed: self._leave_out,
-            CitationAdded: self._leave_out,
+            CitationAdded: self._cite,
             RefusalDelta: self._add_refusal,
             ToolCallStarted: self._start_call,
             ToolCallDelta: self._add_arguments,
@@ -93,8 +96,15 @@ class ChatStreamEncoder:
     def _add_refusal(self, delta: RefusalDelta, out: list[bytes]) -> None:
         self._delta(b'"refusal":' + quote(delta.text), out)
 
-    def _leave_out(self, _: Sealed | CitationAdded, out: list[bytes]) -> None:
+    def _leave_out(self, _: Sealed, out: list[bytes]) -> None:
         """What a completion has no place for."""
+
+    def _cite(self, cited: CitationAdded, out: list[bytes]) -> None:
+        annotation = as_annotation(cited.citation, Dialect.CHAT)
+        if annotation is not None:
+            self._delta(b'"annotations":' + dump([annotation]), out)
+        else:
+            self.uncited = True
 
     def _start_call(self, call: ToolCallStarted, out: list[bytes]) -> None:
         self._calls += 1

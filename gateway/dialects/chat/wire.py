@@ -49,6 +49,7 @@ class Delta(msgspec.Struct, gc=False):
     refusal: str | None = None
     tool_calls: list[Call] | None = None
     function_call: Function | None = None
+    annotations: list[Any] | None = None
 
 
 class Choice(msgspec.Struct, gc=False):

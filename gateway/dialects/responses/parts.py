@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.dialects.citations import as_annotation
 from gateway.dialects.names import Dialect
 from gateway.dialects.raw_object import RawObject
 from gateway.dialects.turn import (
@@ -87,11 +88,17 @@ def source_of(url: str) -> Inline | ByURL:
     return ByURL(url)
 
 
+def _note(citation: Unknown) -> Any:
+    if citation.dialect is Dialect.RESPONSES:
+        return msgspec.Raw(citation.raw.encode())
+    return as_annotation(citation, Dialect.RESPONSES)
+
+
 def encode_text(text: Text, *, output: bool) -> dict[str, Any]:
     """`output`: as the model's own words, which carry annotations."""
     if not output:
         return {"type": "input_text", "text": text.text}
-    notes = [msgspec.Raw(c.raw.encode()) for c in text.citations if c.dialect is Dialect.RESPONSES]
+    notes = [note for citation in text.citations if (note := _note(citation)) is not None]
     return {"type": "output_text", "text": text.text, "annotations": notes, "logprobs": []}
 
 

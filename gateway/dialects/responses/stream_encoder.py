@@ -26,6 +26,7 @@ from gateway.dialects.answer import (
     ToolCallStarted,
     WholeBlock,
 )
+from gateway.dialects.citations import as_annotation
 from gateway.dialects.names import Dialect
 from gateway.dialects.responses.answer_encoder import call_kind, encode_item
 from gateway.dialects.responses.output_items import as_call_of, encode_call, encode_reasoning
@@ -57,6 +58,7 @@ class ResponsesStreamEncoder:
         self._number = 0
         self._response: ResponseObject | None = None
         self._output: list[Any] = []
+        self.uncited = False
         self._out: list[bytes] = []
         self._kind = ""
         """The type of the item that is open; empty: none is."""
@@ -139,9 +141,12 @@ class ResponsesStreamEncoder:
 
     def _add_note(self, event: CitationAdded) -> None:
         note = event.citation
-        if self._kind != "text" or note.dialect is not Dialect.RESPONSES:
+        annotation = as_annotation(note, Dialect.RESPONSES) if self._kind == "text" else None
+        if annotation is None:
+            self.uncited = True
             return
-        said = one_line(msgspec.Raw(note.raw.encode()))
+        own = note.dialect is Dialect.RESPONSES
+        said = one_line(msgspec.Raw(note.raw.encode()) if own else annotation)
         place = b'"annotation_index":%d,"annotation":%b' % (len(self._notes), said)
         self._emit(b"response.output_text.annotation.added", self._at + place)
         self._notes.append(note)
