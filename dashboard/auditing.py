@@ -35,8 +35,10 @@ WATCHED = {
     "d:request_grade": Action.READ,
     "d:request_grade_page": Action.READ,
     "d:correct_grade": Action.CHANGED,
+    "d:acknowledge_alert": Action.CHANGED,
+    "d:mute_rule": Action.CHANGED,
 }
-"""Addresses, by their names, that show or hand out prompts and answers, or change what is thought of them."""
+"""Addresses, by their names, that show or hand out prompts and answers, or change what is thought of something."""
 DONE = {Action.READ: (200,), Action.EXPORTED: (200,), Action.CHANGED: (200, 302)}
 """The statuses that say it was done; a change leads back to a page."""
 

@@ -68,6 +68,15 @@ GROUPS = (
         ),
     ),
     (
+        "Alerts",
+        (
+            ("Alert rules", "notification_important", "gateway.alertrule"),
+            ("Channels", "send", "gateway.alertchannel"),
+            ("What was told", "campaign", "gateway.announcement"),
+            ("Deliveries", "outgoing_mail", "gateway.delivery"),
+        ),
+    ),
+    (
         "Kept answers",
         (("Cache rules", "cached", "gateway.cacherule"), ("Clearings", "delete_sweep", "gateway.cacheclearing")),
     ),

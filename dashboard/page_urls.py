@@ -3,6 +3,7 @@
 from django.urls import path
 
 from dashboard.views import conversations, figures, history, request, turnlog
+from dashboard.views.alerts import acknowledge_alert, alerts, mute_rule
 from dashboard.views.grades import correct_grade, grades, request_grade, request_grade_page
 from dashboard.views.overview import overview
 
@@ -11,6 +12,9 @@ urlpatterns = [
     path("", overview, name="overview"),
     path("requests/", history.requests, name="requests"),
     path("errors/", history.errors, name="errors"),
+    path("alerts/", alerts, name="alerts"),
+    path("alerts/<int:alert_id>/acknowledge/", acknowledge_alert, name="acknowledge_alert"),
+    path("alerts/rules/<int:rule_id>/mute/", mute_rule, name="mute_rule"),
     path("health/", turnlog.health, name="health"),
     path("me/", turnlog.me, name="me"),
     path("me/first/", turnlog.first_request, name="first_request"),

@@ -44,6 +44,7 @@ PAGES = (
     Page("overview", "Overview", "space_dashboard", "o", "Now", Need.FIGURES),
     Page("live", "Live", "sensors", "l", "Now", Need.FIGURES),
     Page("agents", "Agents", "smart_toy", "a", "Now", Need.FIGURES),
+    Page("alerts", "Alerts", "notifications_active", "w", "Now", Need.FIGURES),
     Page("requests", "Requests", "list_alt", "r", "History", Need.FIGURES),
     Page("conversations", "Conversations", "forum", "c", "History"),
     Page("errors", "Errors", "error", "e", "History", Need.FIGURES),

@@ -37,6 +37,17 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "look at alert rules": {
+        "task": "gateway.tasks.alerts.look_at_rules",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
+    "deliver what is to be told": {
+        "task": "gateway.tasks.alerts.deliver",
+        "schedule": 2.0,
+        "options": {"expires": 2.0},
+    },
+    "forget old messages": {"task": "gateway.tasks.alerts.forget", "schedule": DAY},
     "make partitions ahead": {"task": "gateway.tasks.partitions.make_partitions_ahead", "schedule": HOUR},
 }
 
@@ -58,6 +69,7 @@ def configuration(environment: Environment) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "timezone": "UTC",
         "imports": [
+            "gateway.tasks.alerts",
             "gateway.tasks.partitions",
             "gateway.tasks.remote_configuration",
             "gateway.tasks.retention",

@@ -16,9 +16,11 @@ from gateway.configuration.document import read_document
 PAGE = Path(__file__).resolve().parents[1] / "docs/configuration.md"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), flags=re.S)
 NAMES = (
-    "ANTHROPIC_API_KEY", "CI_TURNLOG_KEY", "MIRROR_KEY_ONE", "MIRROR_KEY_TWO", "PROXY_PASSWORD",
+    "ANTHROPIC_API_KEY", "CI_TURNLOG_KEY", "MIRROR_KEY_ONE", "MIRROR_KEY_TWO", "PROXY_PASSWORD", "OPS_WEBHOOK_SECRET",
 )  # fmt: skip
-ENVIRON = {name: f"value-of-{name.lower()}" for name in NAMES}
+ENVIRON = {name: f"value-of-{name.lower()}" for name in NAMES} | {
+    "SLACK_WEBHOOK": "https://hooks.slack.example/services/T0/B0/key"
+}
 BASE = "teams: [{name: search}]"
 
 
@@ -52,6 +54,7 @@ def test_every_field_stands_on_the_page() -> None:
     named = (
         *columns.PROVIDER, *columns.CREDENTIAL, *columns.PROXY, *columns.ROUTE, *columns.TARGET, *columns.API_KEY,
         *columns.SETTINGS, *columns.LIMIT, *columns.BUDGET, *columns.CACHE_RULE, *columns.HEADER_RULE,
+        *columns.ALERT_RULE, *columns.ALERT_CHANNEL, *columns.GRADING,
         *columns.CAPTURE_POLICY, *columns.CONTENT_RULE, *columns.REDACTION,
     )  # fmt: skip
     assert [name for name in named if not re.search(rf"\b{name}\b", text)] == []

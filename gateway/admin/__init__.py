@@ -1,5 +1,6 @@
 from gateway.admin import (
     access,
+    alerts,
     breakers,
     caching,
     capabilities,
@@ -21,6 +22,7 @@ from gateway.admin import (
 
 __all__ = [
     "access",
+    "alerts",
     "breakers",
     "caching",
     "capabilities",

@@ -45,6 +45,7 @@ class GatewaySettingsAdmin(VersionedAdmin):
             },
         ),
         ("Kept answers", {"fields": ("cache_max_bytes",)}),
+        ("Alerts", {"fields": ("public_url",)}),
         (
             "Remote configuration",
             {

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from gateway.admin.json_fields import written_field
 from gateway.admin.site import ModelAdmin
+from gateway.admin.versioned import VersionedAdmin
 from gateway.grading.figures import visible_grades
 from gateway.grading.rubric import TITLES, present_rubric
 from gateway.grading.verdict import FAILURES
@@ -22,7 +22,7 @@ from gateway.models import Grade, GradingSettings, Rubric
 
 
 @admin.register(GradingSettings)
-class GradingSettingsAdmin(ModelAdmin[GradingSettings]):
+class GradingSettingsAdmin(VersionedAdmin):
     list_display = ("__str__", "judge_model", "sample_percent", "daily_limit")
     fieldsets = (
         (
@@ -42,15 +42,12 @@ class GradingSettingsAdmin(ModelAdmin[GradingSettings]):
         ),
     )
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        return written_field(db_field) or super().formfield_for_dbfield(db_field, request, **options)
-
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not GradingSettings.objects.exists()
 
 
 @admin.register(Rubric)
-class RubricAdmin(ModelAdmin[Rubric]):
+class RubricAdmin(VersionedAdmin):
     """A rubric is never changed: another wording is a new version, and prompts are graded anew by it when asked."""
 
     list_display = ("__str__", "note", "author_name", "made_at", "times")

@@ -11,8 +11,10 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
+from gateway.configuration.applying_alerts import apply_channel, apply_grading
 from gateway.configuration.applying_rules import header_rule_values
 from gateway.configuration.columns import (
+    ALERT_RULE,
     API_KEY,
     BUDGET,
     CACHE_RULE,
@@ -47,6 +49,8 @@ from gateway.configuration.document import (
 from gateway.configuration.document_reader import WrongDocument
 from gateway.configuration.sealing import access_key_pepper, fingerprint, seal, unseal
 from gateway.models import (
+    AlertChannel,
+    AlertRule,
     ApiKey,
     Budget,
     CacheRule,
@@ -119,6 +123,9 @@ class Application:
         self.each(document.api_keys, self.apply_api_key)
         self.each(document.limits, lambda spec: self.apply_counted(Limit, LIMIT, spec))
         self.each(document.budgets, lambda spec: self.apply_counted(Budget, BUDGET, spec))
+        self.each(document.alert_channels, lambda spec: apply_channel(self, spec))
+        self.each(document.alert_rules, lambda spec: self.apply_counted(AlertRule, ALERT_RULE, spec))
+        self.each([document.grading] if document.grading else (), lambda spec: apply_grading(self, spec))
         self.each(document.cache_rules, lambda spec: self.apply_counted(CacheRule, CACHE_RULE, spec))
         if self.problems:
             raise WrongDocument("\n".join(self.problems))
@@ -359,6 +366,8 @@ class Application:
             ("limit", Limit, document.limits),
             ("budget", Budget, document.budgets),
             ("cache rule", CacheRule, document.cache_rules),
+            ("alert rule", AlertRule, document.alert_rules),
+            ("channel", AlertChannel, document.alert_channels),
             ("header rule", HeaderRule, document.header_rules),
             ("capture policy", CapturePolicy, document.capture_policies),
             ("content rule", ContentRule, document.content_rules),

@@ -54,10 +54,19 @@ CACHE_RULE = (
     "models", "keys", "teams", "ttl_seconds", "max_answer_bytes", "ignore_fields", "vary_headers", "store", "join",
     "position", "enabled",
 )  # fmt: skip
+ALERT_RULE = (
+    "metric", "operator", "threshold", "window", "minimum", "per", "providers", "models", "teams", "severity",
+    "cooldown", "channels", "enabled", "note",
+)  # fmt: skip
+ALERT_CHANNEL = (
+    "way", "minimum_severity", "kinds", "teams", "smtp_host", "smtp_port", "smtp_security", "smtp_user", "sender",
+    "recipients", "enabled", "note",
+)  # fmt: skip
+GRADING = ("judge_model", "gateway_url", "timeout_seconds", "sample_percent", "sample_teams", "daily_limit")
 SETTINGS = (
     "allow_addresses", "deny_addresses", "region_fallbacks", "validate_requests", "max_messages", "max_content_bytes",
     "max_system_bytes", "max_output_tokens", "max_top_logprobs", "default_input_price", "default_output_price",
-    "cache_max_bytes", "remote_url", "remote_interval",
+    "cache_max_bytes", "remote_url", "remote_interval", "public_url",
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from gateway.configuration import columns
+from gateway.configuration import columns, document_alerts
 from gateway.configuration.columns import column_fields
 from gateway.configuration.document_reader import (
     Field,
@@ -203,6 +203,9 @@ class Document:
     capture_policies: tuple[CountedSpec, ...] | None = None
     content_rules: tuple[CountedSpec, ...] | None = None
     redactions: tuple[CountedSpec, ...] | None = None
+    alert_rules: tuple[CountedSpec, ...] | None = None
+    alert_channels: tuple[document_alerts.ChannelSpec, ...] | None = None
+    grading: document_alerts.GradingSpec | None = None
 
 
 def dialect(_: Reader, node: yaml.Node) -> str:
@@ -327,10 +330,12 @@ SECTIONS: dict[str, tuple[Mapping[str, Field], Any, str, str]] = {
     "limits": (LIMIT_FIELDS, CountedSpec, "limit", "name"),
     "budgets": (BUDGET_FIELDS, CountedSpec, "budget", "name"),
     "cache_rules": (CACHE_RULE_FIELDS, CountedSpec, "cache rule", "name"),
+    "alert_rules": (document_alerts.ALERT_RULE_FIELDS, CountedSpec, "alert rule", "name"),
+    "alert_channels": (document_alerts.CHANNEL_FIELDS, document_alerts.ChannelSpec, "channel", "name"),
 }
 
 
-SECTION_KEYS = {section: key for section, (_, _, _, key) in SECTIONS.items()} | {"settings": ""}
+SECTION_KEYS = {section: key for section, (_, _, _, key) in SECTIONS.items()} | {"settings": "", "grading": ""}
 TOP: Mapping[str, Any] = {**SECTION_KEYS, "environments": ""}
 
 
@@ -353,13 +358,18 @@ def read_document(source: str, environment: str = "") -> Document:
         lay_over(reader, found, environments, environment, SECTION_KEYS)
     elif environment:
         raise WrongDocument(f"this file says nothing of environments, and {environment} was asked for")
-    settings = found.pop("settings", None)
+    settings, grading = found.pop("settings", None), found.pop("grading", None)
     sections: dict[str, Any] = {section: reader.records(node, *SECTIONS[section]) for section, node in found.items()}
     if settings is not None:
         sections["settings"] = reader.record(settings, SETTINGS_FIELDS, SettingsSpec, "settings")
+    if grading is not None:
+        sections["grading"] = reader.record(
+            grading, document_alerts.GRADING_FIELDS, document_alerts.GradingSpec, "grading"
+        )
     document = Document(**sections)
     check_providers(reader, document)
     check_api_keys(reader, document)
+    document_alerts.check_channels(reader, document.alert_channels)
     if reader.problems:
         raise WrongDocument("\n".join(reader.problems))
     return document

@@ -10,7 +10,9 @@ from typing import Any
 
 import yaml
 
+from gateway.configuration.applying_alerts import channel_entry, grading_entry
 from gateway.configuration.columns import (
+    ALERT_RULE,
     API_KEY,
     BUDGET,
     CACHE_RULE,
@@ -30,6 +32,8 @@ from gateway.configuration.columns import (
 )
 from gateway.configuration.document import ENVIRONMENT_PROVIDERS
 from gateway.models import (
+    AlertChannel,
+    AlertRule,
     ApiKey,
     Budget,
     CacheRule,
@@ -69,6 +73,9 @@ def export_document(*, sealed: bool = False) -> str:
         "api_keys": [api_key_entry(row, sealed) for row in keys],
         "limits": [{"name": row.name} | told_columns(row, LIMIT) for row in Limit.objects.all()],
         "budgets": [{"name": row.name} | told_columns(row, BUDGET) for row in Budget.objects.all()],
+        "alert_rules": [alert_rule_entry(row) for row in AlertRule.objects.all()],
+        "alert_channels": [channel_entry(row, sealed) for row in AlertChannel.objects.all()],
+        "grading": grading_entry(),
         "cache_rules": [{"name": row.name} | told_columns(row, CACHE_RULE) for row in CacheRule._default_manager.all()],
     }
     return dump(sections)
@@ -127,6 +134,10 @@ def route_entry(row: ModelRoute) -> Entry:
         | told_columns(row, ROUTE)
         | ({"targets": targets} if targets else {})
     )
+
+
+def alert_rule_entry(row: AlertRule) -> Entry:
+    return {"name": row.name, "metric": row.metric, "threshold": row.threshold} | told_columns(row, ALERT_RULE)
 
 
 def capture_policy_entry(row: CapturePolicy) -> Entry:

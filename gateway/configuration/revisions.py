@@ -18,7 +18,7 @@ from gateway.configuration.exporting import dump, export_document
 from gateway.models import ConfigurationRevision
 
 LOCK = 0x72657669
-SECRETS = ("sealed", "signing_sealed")
+SECRETS = ("sealed", "signing_sealed", "address_sealed")
 
 
 @contextmanager

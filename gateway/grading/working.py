@@ -10,12 +10,9 @@ from __future__ import annotations
 import datetime
 import secrets
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 
 import structlog
-from django.db import connection
 from django.utils import timezone
 
 from gateway.grading.asking import words_to_grade
@@ -27,6 +24,7 @@ from gateway.history.id_times import first_id_at
 from gateway.history.store import NotInHistory
 from gateway.models import Grade, GradingSettings, RequestLog
 from gateway.models.at_rest import seal_json
+from gateway.models.session_lock import held
 from gateway.policy.errands import GRADING
 
 log = structlog.get_logger(__name__)
@@ -51,7 +49,7 @@ def grade_next() -> bool:
     now = timezone.now()
     waiting = Grade.objects.filter(state__in=OPEN, not_before__lte=now).order_by("not_before", "pk")
     for pk in waiting.values_list("pk", flat=True)[:50]:
-        with held(pk) as is_ours:
+        with held(LOCK, pk) as is_ours:
             if not is_ours:
                 continue
             grade = Grade.objects.select_related("rubric").get(pk=pk)
@@ -59,19 +57,6 @@ def grade_next() -> bool:
                 work(grade)
                 return True
     return False
-
-
-@contextmanager
-def held(pk: int) -> Iterator[bool]:
-    """Whether nobody else works on it; nobody will until the block ends, or this session."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, pk % 2**31])
-        is_ours = bool(cursor.fetchone()[0])
-        try:
-            yield is_ours
-        finally:
-            if is_ours:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, pk % 2**31])
 
 
 def work(grade: Grade) -> None:

@@ -94,7 +94,7 @@ class AlertChannel(models.Model):
 
     def clean(self) -> None:
         if self.way == self.Way.MAIL and not (self.smtp_host and self.sender and self.recipients):
-            raise ValidationError("Mail needs an SMTP host, a sender and at least one recipient.")
+            raise ValidationError({"smtp_host": "Mail needs an SMTP host, a sender and at least one recipient."})
         check_kinds(self.kinds)
         check_mail_addresses(self.recipients)
 

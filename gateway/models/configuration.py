@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 
-from gateway.models.validators import check_networks, check_region_table
+from gateway.models.validators import check_http_address, check_networks, check_region_table
 
 MIB = 1024 * 1024
 
@@ -82,6 +82,12 @@ class GatewaySettings(models.Model):
         max_length=500, blank=True, help_text="A configuration file to fetch and apply when it changes"
     )
     remote_interval = models.FloatField(default=60.0, validators=[MinValueValidator(5)], help_text="Seconds")
+    public_url = models.CharField(
+        max_length=500,
+        blank=True,
+        validators=[check_http_address],
+        help_text="Where people reach these pages, such as https://turnlog.example.com: links in alerts begin with it",
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "gateway settings"

@@ -15,6 +15,7 @@ import os
 import queue
 import socket
 import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 WAITING_NEWS = 1000
 STATE_SECONDS = 2.0
+AGAIN_SECONDS = 30.0
+"""A process that has told nothing for longer than some of these is dead (see gateway/alerting/providers.py)."""
 
 
 class FleetNews:
@@ -68,10 +71,12 @@ class FleetNews:
 
     async def tell_states(self) -> None:
         """Until cancelled."""
+        told_at = 0.0
         while True:
             state = self.fleet.describe()
-            if state != self._last_state:
-                self._last_state = state
+            now = time.monotonic()
+            if state != self._last_state or now - told_at >= AGAIN_SECONDS:
+                self._last_state, told_at = state, now
                 self._put(state)
             await asyncio.sleep(STATE_SECONDS)
 

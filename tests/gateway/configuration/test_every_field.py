@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,21 @@ from gateway.configuration.building import build_snapshot
 from gateway.configuration.document import read_document
 from gateway.configuration.document_reader import WrongDocument
 from gateway.configuration.exporting import export_document
-from gateway.configuration.sealing import access_key_pepper
+from gateway.configuration.sealing import access_key_pepper, unseal
 from gateway.configuration.tables import read_copy, read_tables, write_copy
 from gateway.dialects.names import Dialect
-from gateway.models import ApiKey, GatewaySettings, ModelRoute, OutboundProxy, Provider, Team
+from gateway.models import (
+    AlertChannel,
+    AlertRule,
+    ApiKey,
+    GatewaySettings,
+    GradingSettings,
+    ModelRoute,
+    OutboundProxy,
+    Provider,
+    Rubric,
+    Team,
+)
 from gateway.policy.breaker import BreakerMode
 from gateway.policy.keys import digest_key
 from gateway.policy.retries import Backoff
@@ -34,6 +46,8 @@ ENVIRON = {
     "PROXY_PASSWORD": "proxy-secret",
     "CI_KEY": "key-of-ci-0123456789",
     "CI_SIGNING": "signing-secret-0123456789",
+    "SLACK_ADDRESS": "https://hooks.example.com/services/T0/B0/the-key-of-the-hook",
+    "HOOK_SECRET": "whsec-of-the-hook-0123456789",
 }
 DOCUMENT = """
 settings:
@@ -51,6 +65,7 @@ settings:
   default_output_price: 7.5
   remote_url: https://config.example/turnlog.yaml
   remote_interval: 300
+  public_url: https://turnlog.example.com
 proxies:
   - {name: office, address: "http://proxy.example:3128", username: ada, password_env: PROXY_PASSWORD,
      bypass: [.internal], position: 5, enabled: true}
@@ -139,6 +154,46 @@ api_keys:
     previous_until: 2031-01-01
     debug_until: 2031-01-01T12:00:00Z
     expires_at: 2032-01-01
+alert_channels:
+  - name: ops
+    way: slack
+    address_env: SLACK_ADDRESS
+    secret_env: HOOK_SECRET
+    minimum_severity: warning
+    kinds: [alert, budget]
+    teams: [search]
+    enabled: false
+    note: told at night
+    smtp_host: mail.example.com
+    smtp_port: 465
+    smtp_security: tls
+    smtp_user: turnlog
+    sender: turnlog@example.com
+    recipients: [ops@example.com]
+alert_rules:
+  - name: slow-opus
+    metric: first_byte_p95
+    operator: ">="
+    threshold: 8000
+    window: 600
+    minimum: 50
+    per: model
+    providers: [anthropic]
+    models: [claude-opus-*]
+    teams: [search]
+    severity: critical
+    cooldown: 3600
+    channels: [ops]
+    enabled: false
+    note: Ask the provider.
+grading:
+  judge_model: claude-judge-1
+  gateway_url: http://127.0.0.1:9000
+  timeout_seconds: 60
+  sample_percent: 2.5
+  sample_teams: [search]
+  daily_limit: 50
+  rubric: "clarity: is it plain?"
 """
 
 
@@ -160,6 +215,9 @@ def test_every_column_that_can_be_set_stands_in_the_document() -> None:
         (Team, columns.TEAM, said["teams"][0]),
         (ApiKey, columns.API_KEY, said["api_keys"][0]),
         (GatewaySettings, columns.SETTINGS, said["settings"]),
+        (AlertChannel, columns.ALERT_CHANNEL, said["alert_channels"][0]),
+        (AlertRule, columns.ALERT_RULE, said["alert_rules"][0]),
+        (GradingSettings, columns.GRADING, said["grading"]),
     ):
         assert set(names) - set(found) == set(), model
 
@@ -226,12 +284,22 @@ def test_a_sealed_export_makes_everything_again() -> None:
     exported = export_document(sealed=True)
     before = build_snapshot({})
     assert not [secret for secret in ENVIRON.values() if secret in exported]
-    apply("providers: []\nproxies: []\nroutes: []\napi_keys: []\nteams: []\nmembers: []", prune=True)
+    apply(
+        "providers: []\nproxies: []\nroutes: []\napi_keys: []\nteams: []\nmembers: []\nalert_rules: []\n"
+        "alert_channels: []\ngrading: {}",
+        prune=True,
+    )
+    assert not AlertChannel.objects.exists()
     assert not build_snapshot({}).callers
     apply(exported, prune=True)
     after = build_snapshot({})
     assert (after.providers["mirror"], after.callers) == (before.providers["mirror"], before.callers)
     assert after.conditional_routes == before.conditional_routes
+    channel = AlertChannel.objects.get()
+    assert unseal(bytes(channel.address_ciphertext)) == ENVIRON["SLACK_ADDRESS"]
+    assert unseal(bytes(channel.secret_ciphertext)) == ENVIRON["HOOK_SECRET"]
+    assert AlertRule.objects.get(name="slow-opus").models == ["claude-opus-*"]
+    assert GradingSettings.objects.get().judge_model == "claude-judge-1"
 
 
 def test_the_disk_copy_gives_the_same_snapshot_and_holds_no_secret(tmp_path: Path) -> None:
@@ -263,6 +331,10 @@ def test_the_disk_copy_gives_the_same_snapshot_and_holds_no_secret(tmp_path: Pat
         ("providers: [{name: anthropic, dialect: anthropic, retry_on: connect}]", "retry_on: needs a list"),
         ("proxies: [{name: a, address: 'https://proxy:1'}]", "http://host:3128 or socks5://host:1080"),
         ("proxies: [{name: a}]", "this proxy needs 'address'"),
+        ("alert_rules: [{name: a, metric: luck, threshold: 1}]", "luck"),
+        ("alert_rules: [{name: a, metric: error_rate}]", "this alert rule needs 'threshold'"),
+        ("alert_channels: [{name: a, way: slack, address: a, address_env: A}]", "only one of address and address_env"),
+        ("grading: {sample_percent: 101}", "less than or equal to 100"),
         ("members: [{user: ada, role: king}]", "role: needs one of member, lead, ops, admin"),
     ],
 )
@@ -295,3 +367,29 @@ def test_the_cheapest_target_is_known_by_the_price_table() -> None:
     assert cheap is not None
     assert dear > cheap > 0
     assert unknown is None
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ("alert_channels: [{name: a, way: webhook}]", "the channel a is new: it needs address or address_env"),
+        ("alert_channels: [{name: a, way: webhook, address: 'ftp://x'}]", "An address is needed"),
+        ("alert_channels: [{name: a, way: mail}]", "Mail needs an SMTP host"),
+        ("alert_rules: [{name: a, metric: breaker_open, threshold: 1, teams: [x]}]", "is not told apart by team"),
+        ("alert_rules: [{name: a, metric: spool_age, threshold: 1, per: team}]", "leave this empty"),
+        ("alert_rules: [{name: a, metric: error_rate, threshold: 1, window: 0}]", "needs a window"),
+    ],
+)
+def test_what_no_channel_and_rule_can_be_is_refused(document: str, words: str) -> None:
+    with pytest.raises(WrongDocument, match=re.escape(words)):
+        apply(document)
+    assert not AlertChannel.objects.exists()
+
+
+def test_the_rubric_that_comes_with_turnlog_is_not_exported_and_another_is_a_version() -> None:
+    Rubric.objects.create(instructions="ours", author_name="turnlog")
+    assert "rubric" not in export_document()
+    apply("grading: {rubric: theirs}")
+    apply("grading: {rubric: theirs}")
+    assert [rubric.instructions for rubric in Rubric.objects.all()] == ["theirs", "ours"]
+    assert "rubric: theirs" in export_document()
