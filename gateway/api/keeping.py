@@ -28,7 +28,7 @@ from gateway.dialects.responses.continuation import (
 )
 from gateway.dialects.responses.response_object import response_id
 from gateway.dialects.turn import Refused
-from gateway.history.responses import find_response, find_withdrawn, withdraw_response
+from gateway.history.responses import find_response, find_withdrawn, withdraw_response, withdrawn_since
 from gateway.recording.kept_responses import Elsewhere, is_ours
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def find_elsewhere(owner: str, response_id: str) -> KeptResponse | None:
     return find_response(owner.removeprefix(KEY), response_id)
 
 
-ELSEWHERE = Elsewhere(find_elsewhere, withdraw_response, find_withdrawn)
+ELSEWHERE = Elsewhere(find_elsewhere, withdraw_response, find_withdrawn, withdrawn_since)
 
 
 async def continue_conversation(request: GatewayRequest, facts: Facts, body: bytes) -> tuple[bytes, Keeping | None]:

@@ -33,7 +33,8 @@ def selected(selector: dict[str, str]) -> QuerySet[RequestLog]:
 
 
 def erase(erasure: Erasure) -> Iterator[Removed | ErasureCertificate]:
-    """Remove what is not held; what was done so far after each batch, at last the certificate. Raises Busy."""
+    """Remove what is not held; what was done so far after each batch, at last the certificate, of which the caller adds
+    what was erased beside the history. Raises Busy."""
     began = datetime.datetime.now(datetime.UTC)
     rows = selected(erasure.selector)
     kept = count_held(rows)
@@ -49,6 +50,8 @@ def erase(erasure: Erasure) -> Iterator[Removed | ErasureCertificate]:
         held=kept,
         bodies_bytes=removed.bodies_bytes,
         blobs=removed.blobs,
+        responses=removed.responses,
+        letters=removed.letters,
         first_id=removed.first_id,
         last_id=removed.last_id,
         ids_sha256=removed.digest.hexdigest(),

@@ -12,6 +12,7 @@ from itertools import islice
 
 from django.db import connection, transaction
 
+from gateway.dialects.names import Dialect
 from gateway.history.partitions import PARTITIONED_TABLES, month_of
 from gateway.history.rollups import keep_removed
 from gateway.history.sweeping import sweep
@@ -25,6 +26,14 @@ REMEMBER = """
 INSERT INTO gateway_erasedexchange (exchange_id, erased_at) SELECT unnest(%s::uuid[]), now() ON CONFLICT DO NOTHING
 """
 
+FORGET_LETTERS = """
+UPDATE gateway_deadletter SET frames = '', detail = '' WHERE exchange_id = ANY(%s) AND length(frames) > 0
+"""
+WITHDRAW = """
+INSERT INTO gateway_withdrawnresponse (exchange_id, withdrawn_at)
+SELECT id, now() FROM gateway_requestlog WHERE id = ANY(%(ids)s) AND dialect = %(dialect)s
+ON CONFLICT (exchange_id) DO UPDATE SET withdrawn_at = EXCLUDED.withdrawn_at
+"""
 FORGET_GRADES = """
 WITH gone AS (DELETE FROM gateway_gradedrequest WHERE request_id = ANY(%(ids)s) RETURNING grade_id, request_id)
 DELETE FROM gateway_grade grade USING gone WHERE grade.id = gone.grade_id AND NOT EXISTS (
@@ -35,11 +44,14 @@ DELETE FROM gateway_grade grade USING gone WHERE grade.id = gone.grade_id AND NO
 
 @dataclass(slots=True)
 class Removed:
-    """What a removal removed. `places` are the months and scopes to be swept."""
+    """What a removal removed. `places` are the months and scopes to be swept; `responses` are those a caller could go
+    on from, `letters` the dead letters that were stored after all."""
 
     exchanges: int = 0
     bodies_bytes: int = 0
     blobs: int = 0
+    responses: int = 0
+    letters: int = 0
     first_id: uuid.UUID | None = None
     last_id: uuid.UUID | None = None
     places: set[tuple[datetime.date, int]] = field(default_factory=set)
@@ -65,6 +77,10 @@ def remove_batch(batch: list[uuid.UUID], removed: Removed) -> None:
         rows = cursor.fetchall()  # those that are still there, and nobody else's from here on
         cursor.execute(REMEMBER, [batch])
         keep_removed(cursor, [id for _, id, _ in rows])
+        cursor.execute(WITHDRAW, {"ids": batch, "dialect": Dialect.RESPONSES})
+        removed.responses += cursor.rowcount
+        cursor.execute(FORGET_LETTERS, [batch])
+        removed.letters += cursor.rowcount
         for table in PARTITIONED_TABLES:
             cursor.execute(f"DELETE FROM {table} WHERE id = ANY(%s)", [batch])  # noqa: S608
         cursor.execute(FORGET_GRADES, {"ids": batch})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from gateway.dialects.accumulate import accumulate
 from gateway.dialects.content import decode_body
 from gateway.dialects.names import Dialect, Outcome
 from gateway.dialects.responses.continuation import KeptResponse, own_input, read_continuation
+from gateway.dialects.responses.response_object import response_id
 from gateway.dialects.turn import Refused
 from gateway.history.packing import Damaged
 from gateway.history.store import NotInHistory, rebuild_request
@@ -61,6 +63,17 @@ def _find_withdrawn(names: dict[UUID, str]) -> set[str]:
     try:
         found = WithdrawnResponse.objects.filter(exchange_id__in=names).values_list("exchange_id", flat=True)
         return {names[id] for id in found}
+    finally:
+        close_old_connections()
+
+
+def withdrawn_since(moment: datetime) -> set[str] | None:
+    """Ids of responses that were withdrawn, or erased, since then. Blocking; None when the database does not say."""
+    try:
+        ids = WithdrawnResponse.objects.filter(withdrawn_at__gte=moment).values_list("exchange_id", flat=True)
+        return {response_id(str(id)) for id in ids}
+    except (DatabaseError, InterfaceError):
+        return None
     finally:
         close_old_connections()
 

@@ -14,7 +14,7 @@ import hmac
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -32,18 +32,29 @@ _DAY: Final = "%Y%m%d"
 _LONGEST_MARK: Final = 64
 """What is kept is longer."""
 _BOUND: Final = 256 * 1024 * 1024
+_WITHDRAWN: Final = "withdrawn"
+"""An empty file: until when what was withdrawn has been emptied here."""
+_LONGEST_TRANSACTION: Final = timedelta(minutes=10)
+
+
+class _Named(msgspec.Struct):
+    id: str = ""
 
 
 class Elsewhere(NamedTuple):
     """What all hosts share. `find` is asked, by owner and id, for a response this host knows nothing of; `withdraw`
-    tells of a deleted one, False when it could not; `withdrawn` says which of some ids were."""
+    tells of a deleted one, False when it could not; `withdrawn` says which of some ids were, `withdrawn_since` which
+    were since a moment, None when it cannot be said."""
 
     find: Callable[[str, str], KeptResponse | None]
     withdraw: Callable[[str], bool]
     withdrawn: Callable[[Sequence[str]], set[str]]
+    withdrawn_since: Callable[[datetime], set[str] | None]
 
 
-NOWHERE: Final = Elsewhere(lambda owner, response_id: None, lambda response_id: True, lambda response_ids: set())
+NOWHERE: Final = Elsewhere(
+    lambda owner, response_id: None, lambda response_id: True, lambda response_ids: set(), lambda moment: set()
+)
 
 
 class KeptResponses:
@@ -75,16 +86,9 @@ class KeptResponses:
 
     def _find(self, owner: str, response_id: str) -> KeptResponse | None:
         try:
-            data = self._path(owner, response_id).read_bytes()
+            return read_kept(self._path(owner, response_id))
         except OSError:
             return self._elsewhere.find(owner, response_id)
-        if len(data) <= _LONGEST_MARK:
-            return None
-        try:
-            plain = zstandard.ZstdDecompressor().decompress(unseal(data), max_output_size=_BOUND)
-            return msgspec.json.decode(plain, type=KeptResponse)
-        except (zstandard.ZstdError, ValueError):
-            return None  # torn, or sealed with a key that is gone
 
     def forget(self, owner: str, response_id: str) -> bool:
         """Whether there was one. A mark stays in its place: the id as long as the other hosts are not told."""
@@ -131,10 +135,53 @@ class KeptResponses:
             for mark in day.iterdir():
                 if 0 < mark.stat().st_size <= _LONGEST_MARK:
                     self._tell(mark)
+        self._empty_withdrawn(now)
+
+    def _empty_withdrawn(self, now: datetime) -> None:
+        """What was deleted on another host, or erased from the history, goes here too: looked for in the files of its
+        day, once."""
+        done = self._directory / _WITHDRAWN
+        since = datetime.fromtimestamp(done.stat().st_mtime, UTC) if done.exists() else now - timedelta(days=KEPT_DAYS)
+        names = self._elsewhere.withdrawn_since(since - _LONGEST_TRANSACTION)
+        if names is None or not self._directory.is_dir():
+            return
+        self.empty(names)
+        done.touch()
+        os.utime(done, (now.timestamp(), now.timestamp()))
+
+    def empty(self, response_ids: Collection[str]) -> int:
+        """Leave of these nothing but empty files, whoever they belong to; how many of them lay here."""
+        found = 0
+        for day in {day_of(name) for name in response_ids}:
+            for path in (self._directory / day).glob("*"):
+                if path.stat().st_size > _LONGEST_MARK and name_of(read_kept(path)) in response_ids:
+                    path.write_bytes(b"")
+                    found += 1
+        return found
 
     def _path(self, owner: str, response_id: str) -> Path:
         digest = hmac.digest(self._pepper, f"{owner}\0{response_id}".encode("utf-8", "replace"), hashlib.sha256)
         return self._directory / day_of(response_id) / digest.hex()
+
+
+def read_kept(path: Path) -> KeptResponse | None:
+    """None when it was deleted, is torn, or is sealed with a key that is gone. Raises OSError."""
+    data = path.read_bytes()
+    if len(data) <= _LONGEST_MARK:
+        return None
+    try:
+        plain = zstandard.ZstdDecompressor().decompress(unseal(data), max_output_size=_BOUND)
+        return msgspec.json.decode(plain, type=KeptResponse)
+    except (zstandard.ZstdError, ValueError):
+        return None
+
+
+def name_of(kept: KeptResponse | None) -> str:
+    """The id of the response; empty when it has none."""
+    try:
+        return msgspec.json.decode(kept.response, type=_Named).id if kept is not None else ""
+    except (msgspec.DecodeError, ValueError):
+        return ""
 
 
 def day_of(response_id: str) -> str:

@@ -88,10 +88,8 @@ class Reading:
         body = decode_body(encoding, recorded.body or b"").data
         path, provider = recorded.admission.path, Dialect(translated.dialect)
         asked = Asked(self.dialect, provider, translated.profile, path, body, str(self.id))
-        content_type, coding = (
-            header(self.answer_headers, b"content-type"),
-            header(self.answer_headers, b"content-encoding"),
-        )
+        content_type = header(self.answer_headers, b"content-type")
+        coding = header(self.answer_headers, b"content-encoding")
         status = recorded.head.status if recorded.head else 0
         return told_message(asked, Got(status, content_type, coding, recorded.response))
 
@@ -236,6 +234,10 @@ def changed_values(change: HeaderChange) -> list[Any]:
     ]
 
 
+def session_of(reading: Reading) -> str | None:
+    return named(reading.client.session_id or reading.facts.session_id or reading.facts.user_id_session)
+
+
 def request_row(reading: Reading, team: str, tags: dict[str, str]) -> tuple[Any, ...]:
     recorded, client, facts = reading.recorded, reading.client, reading.facts
     admission = recorded.admission
@@ -256,7 +258,7 @@ def request_row(reading: Reading, team: str, tags: dict[str, str]) -> tuple[Any,
         is_streaming(reading),
         recorded.head.status if recorded.head else None,
         reading.outcome,
-        named(client.session_id or facts.session_id or facts.user_id_session),
+        session_of(reading),
         named(client.agent_id or facts.agent_name),
         named(client.parent_agent_id or facts.parent_thread_id),
         named(client.prompt_id),

@@ -7,15 +7,17 @@ from argparse import ArgumentParser
 from getpass import getuser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.history.blob_verification import places
-from gateway.history.erasure import Erasure, erase, selected
+from gateway.history.erasure import Erasure, selected
 from gateway.history.retention import Due, due, keep_terms
 from gateway.history.sweeping import Busy, sweep
 from gateway.management.history.action import Action
 from gateway.management.history.printing import dump
 from gateway.models import ErasureCertificate
+from gateway.recording.erasing import erase_everywhere, find_letters
 
 SELECTORS = {
     "session": "one session, by its id",
@@ -25,7 +27,7 @@ SELECTORS = {
 }
 CERTIFICATE_KEYS = (
     "id", "asked_by", "reason", "selector", "began_at", "ended_at", "exchanges", "held", "bodies_bytes", "blobs",
-    "first_id", "last_id", "ids_sha256",
+    "responses", "letters", "quarantined", "first_id", "last_id", "ids_sha256",
 )  # fmt: skip
 
 
@@ -86,12 +88,15 @@ def erase_arguments(parser: ArgumentParser) -> None:
 
 def erase_selected(command: BaseCommand, *, reason: str, dry_run: bool, yes: bool, **options: Any) -> None:
     selector = {name: options[name] for name in SELECTORS if options[name]}
-    count = selected(selector).count()
-    command.stderr.write(f"{count} exchanges")
-    if dry_run or not count:
+    count, letters = selected(selector).count(), find_letters(selector)
+    command.stderr.write(f"{count} exchanges and {len(letters.ids)} dead letters")
+    if letters.unread:
+        command.stderr.write(f"{letters.unread} dead letters cannot be read: nobody knows whose they are")
+    if dry_run or not (count or letters.ids):
         return
     ask(yes, "Erase them for good?")
-    for step in guarded(erase(Erasure(selector, getuser(), reason))):
+    steps = erase_everywhere(Erasure(selector, getuser(), reason), settings.TURNLOG.data_dir / "spool")
+    for step in guarded(steps):
         if isinstance(step, ErasureCertificate):
             command.stdout.write(dump(certificate_object(step), indent=2))
         else:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import uuid_utils
 
 from gateway.dialects.names import Outcome
@@ -74,9 +75,14 @@ def record(
     path: str = "/v1/messages",
     answer_headers: Sequence[tuple[bytes, bytes]] = ANSWER_HEADERS,
     finish: bool = True,
+    session: str | None = None,
 ) -> Exchange:
     """One exchange as the relay reports it."""
-    exchange = recorder.admit(new_id(), admission(body, path))
+    admitted = admission(body, path)
+    if session is not None:
+        headers = [(b"x-claude-code-session-id", session.encode())]
+        admitted = msgspec.structs.replace(admitted, headers=headers)
+    exchange = recorder.admit(new_id(), admitted)
     exchange.request_body(body)
     exchange.response_head(200, answer_headers)
     for chunk in chunks:

@@ -124,6 +124,7 @@ class Shared:
     def __init__(self) -> None:
         self.away = False
         self.gone: set[str] = set()
+        self.asked: list[datetime] = []
 
     def withdraw(self, response_id: str) -> bool:
         if not self.away:
@@ -133,8 +134,12 @@ class Shared:
     def withdrawn(self, response_ids: Sequence[str]) -> set[str]:
         return set() if self.away else self.gone & set(response_ids)
 
+    def withdrawn_since(self, moment: datetime) -> set[str] | None:
+        self.asked.append(moment)
+        return None if self.away else set(self.gone)
+
     def host(self, directory: Path) -> KeptResponses:
-        elsewhere = Elsewhere(lambda owner, response_id: kept(), self.withdraw, self.withdrawn)
+        elsewhere = Elsewhere(lambda owner, response_id: kept(), self.withdraw, self.withdrawn, self.withdrawn_since)
         return KeptResponses(directory, b"pepper", elsewhere)
 
 
@@ -147,6 +152,30 @@ def test_what_one_host_deletes_no_other_finds(tmp_path: Path) -> None:
     assert one.find("ada", first) is None
     assert one.find("ada", second) is not None
     assert one.conversation("ada", second) is None
+
+
+def test_what_was_withdrawn_is_emptied_on_every_host_that_kept_it(tmp_path: Path) -> None:
+    shared, gone, stays = Shared(), an_id(), an_id()
+    one = shared.host(tmp_path / "one")
+    for name in (gone, stays):
+        response = msgspec.json.encode({"id": name, "object": "response", "output": [], "text": "x" * 99})
+        one.keep("ada", name, KeptResponse("", [], msgspec.Raw(response)))
+    shared.gone.add(gone)
+    shared.away = True
+    one.sweep(NOW)
+    assert sorted(path.stat().st_size > 64 for path in kept_files(tmp_path)) == [True, True]
+    shared.away = False
+    one.sweep(NOW + timedelta(hours=1))
+    assert sorted(path.stat().st_size > 64 for path in kept_files(tmp_path)) == [False, True]
+    assert one.find("ada", gone) is None
+    assert one.find("ada", stays) is not None
+    one.sweep(NOW + timedelta(hours=2))
+    assert max(shared.asked[:2]) < NOW - timedelta(days=29)
+    assert NOW < shared.asked[2] < NOW + timedelta(hours=1)
+
+
+def kept_files(directory: Path) -> list[Path]:
+    return [path for path in directory.glob("one/????????/*") if path.is_file()]
 
 
 def test_a_deletion_nobody_could_be_told_of_is_told_later(tmp_path: Path) -> None:
