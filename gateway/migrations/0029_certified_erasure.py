@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('gateway', '0027_content_rules'),
+        ('gateway', '0028_public_url'),
     ]
 
     operations = [
