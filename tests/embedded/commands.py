@@ -17,7 +17,8 @@ from typing import Any
 
 import psutil
 
-MANAGE = Path(__file__).resolve().parents[2] / "manage.py"
+TREE = Path(__file__).resolve().parents[2]
+MANAGE = TREE / "manage.py"
 
 
 def environment_for(data_dir: Path, **variables: str) -> dict[str, str]:
@@ -38,15 +39,16 @@ def manage(data_dir: Path, *arguments: str, **variables: str) -> subprocess.Comp
 
 
 class Running:
-    """A command that goes on. `output` grows while it runs."""
+    """A command that goes on, of this tree or another. `output` grows while it runs."""
 
-    def __init__(self, data_dir: Path, *arguments: str, **variables: str) -> None:
+    def __init__(self, data_dir: Path, *arguments: str, tree: Path = TREE, **variables: str) -> None:
         self.data_dir = data_dir
         self.lines: list[str] = []
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, str(MANAGE), *arguments],
+            [sys.executable, str(tree / "manage.py"), *arguments],
             env=environment_for(data_dir, **variables),
+            cwd=tree,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -101,9 +103,9 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(data_dir: Path, *arguments: str, **variables: str) -> Iterator[Running]:
+def running(data_dir: Path, *arguments: str, tree: Path = TREE, **variables: str) -> Iterator[Running]:
     """Ended with everything it started, however the test ends."""
-    command = Running(data_dir, *arguments, **variables)
+    command = Running(data_dir, *arguments, tree=tree, **variables)
     try:
         yield command
     finally:

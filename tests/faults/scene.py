@@ -22,7 +22,7 @@ import psutil
 import psycopg
 
 from tests.clients.processes import Provider, provider
-from tests.embedded.commands import Running, environment_for, processes_on, running
+from tests.embedded.commands import TREE, Running, environment_for, processes_on, running
 from tests.faults.client import LoadClient
 from tests.faults.console import Console
 from tests.faults.registry import Failed, require
@@ -218,13 +218,13 @@ class Scene:
 
     @contextlib.asynccontextmanager
     async def gateway(
-        self, data_dir: Path | None = None, *, upstream: str = "", **settings: str
+        self, data_dir: Path | None = None, *, upstream: str = "", tree: Path = TREE, **settings: str
     ) -> AsyncIterator[Gateway]:
-        """`manage.py run` in a data directory that is empty, or as an earlier one left it."""
+        """`manage.py run` in a data directory that is empty, or as an earlier one left it; of the program in `tree`."""
         data_dir = data_dir or self.directory / "data"
         url = upstream or self.provider.url
         variables = {"TURNLOG_ANTHROPIC_URL": url, "TURNLOG_OPENAI_URL": f"{url}/v1", **settings}
-        context = running(data_dir, "run", **variables)
+        context = running(data_dir, "run", tree=tree, **variables)
         run = await asyncio.to_thread(context.__enter__)
         try:
             found = await asyncio.to_thread(run.wait_for, READY.pattern, START_SECONDS)
