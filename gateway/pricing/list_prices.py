@@ -1,4 +1,5 @@
-"""The public list prices that Turnlog ships, as they were read from the providers' pages on the day each row names.
+"""The public list prices that Turnlog ships. A row names the page its figures stand on and the day they were compared
+with it, or with public copies of it; where no copy was at hand, its source says that others reported them.
 
 They are installed once each (`gateway/history/prices.py`) and are ops' own from then on. A price that changes gets a
 second row with the day it began, and the first one the same day as its end. USD for a million tokens.
@@ -16,6 +17,7 @@ from gateway.pricing.price import Price, Tier
 
 ANTHROPIC_PAGE: Final = "https://platform.claude.com/docs/en/about-claude/pricing"
 OPENAI_PAGE: Final = "https://developers.openai.com/api/docs/pricing"
+REPORTED: Final = " (as others reported it)"
 ALWAYS: Final = "2024-01-01"
 WEB_SEARCH: Final = Decimal(10)
 HALF: Final = {Tier.BATCH: "0.5"}
@@ -63,6 +65,7 @@ LONG: Final[dict[str, Any]] = {"long": (272_000, "2", "1.5")}
 FULL: Final[dict[str, Any]] = {"tiers": OPENAI_TIERS, **LONG}
 
 LISTED: Final = (
+    claude("claude-fable-5-2", "8 40 0.2 10 16", page=ANTHROPIC_PAGE + REPORTED, read_on="2026-11-26", **US, **FAST),
     claude("claude-fable-5-1", "10 50 0.25 12.5 20", **US),
     claude("claude-mythos-5-1", "10 50 0.25 12.5 20", **US),
     claude("claude-fable-5", "10 50 1 12.5 20", **US),
@@ -94,14 +97,16 @@ LISTED: Final = (
     gpt("gpt-6-luna", "0.1 0.5 0.01 0.125 -", **FULL),
     gpt("gpt-5.6-sol", "5 30 0.5 6.25 -", until="2026-08-21", **FULL),
     gpt("gpt-5.6-sol", "4 20 0.4 5 -", since="2026-08-21", **FULL),
+    gpt("gpt-5.6-terra", "2.5 15 0.25 3.125 -", until="2026-07-30", **FULL),
     gpt("gpt-5.6-terra", "2 12 0.2 2.5 -", since="2026-07-30", **FULL),
+    gpt("gpt-5.6-luna", "1 6 0.1 1.25 -", until="2026-07-30", **FULL),
     gpt("gpt-5.6-luna", "0.2 1.2 0.02 0.25 -", since="2026-07-30", **FULL),
     gpt("gpt-5.5", "5 30 0.5 5 -", tiers={**HALVES, Tier.PRIORITY: "2.5"}, **LONG),
-    gpt("gpt-5.5-pro", "30 180 - - -"),
+    gpt("gpt-5.5-pro", "30 180 - - -", **LONG),
     gpt("gpt-5.4", "2.5 15 0.25 2.5 -", **FULL),
     gpt("gpt-5.4-mini", "0.75 4.5 0.075 0.75 -"),
     gpt("gpt-5.4-nano", "0.2 1.25 0.02 0.2 -"),
-    gpt("gpt-5.4-pro", "30 180 - - -"),
+    gpt("gpt-5.4-pro", "30 180 - - -", **LONG),
     gpt("gpt-5.3-codex", "1.75 14 0.175 1.75 -"),
     gpt("gpt-5.2", "1.75 14 0.175 1.75 -"),
     gpt("gpt-5.2-codex", "1.75 14 0.175 1.75 -"),
