@@ -280,7 +280,8 @@ def test_the_lines_add_up_to_the_cost(counts: list[int]) -> None:
 
 def test_every_shipped_price_names_its_page_and_day_and_is_there_once() -> None:
     rows = list(list_prices())
-    assert all(row.source.startswith("https://") and row.read_on <= datetime.datetime.now(datetime.UTC).date() for row in rows)
+    today = datetime.datetime.now(datetime.UTC).date()
+    assert all(row.source.startswith("https://") and row.read_on <= today for row in rows)
     keys = [(row.price.model, row.price.tier, row.price.prompt_above, row.price.valid_from) for row in rows]
     assert len(set(keys)) == len(keys) > 100
 
