@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from gateway.policy.patterns import fits
+from gateway.policy.redaction import is_secret_name
 
 HeaderPair = tuple[bytes, bytes]
 
@@ -24,8 +25,11 @@ LONGEST_VALUE: Final = 32 * 1024
 """A replacement that would make a value longer is not made."""
 KNOWN_PLANS: Final = 4096
 LONGEST_KNOWN: Final = 200
-SIEVED: Final = 32
-"""So many patterns on one header are first looked for all at once."""
+SIEVED: Final = 2
+"""So many replacements on one header are first looked for all at once."""
+KNOWN_VALUES: Final = 256
+LONGEST_REMEMBERED: Final = 512
+"""In bytes: values whose outcome is remembered."""
 
 
 class Direction(StrEnum):
@@ -123,23 +127,66 @@ Step = Callable[[list[Value]], list[Value]]
 """What a rule makes of the values of its header; the same list when it changes nothing."""
 
 
+class Effect(NamedTuple):
+    """What the rules of one header make of its values. No change: they acted on each other's work alone."""
+
+    fired: tuple[Label, ...]
+    change: Change | None = None
+    moved: tuple[tuple[int, bytes | None], ...] = ()
+    """By place among the pairs: the value there now; None: it goes."""
+    added: tuple[HeaderPair, ...] = ()
+
+
 @dataclass(slots=True)
 class Group:
     """The rules of one header, in order."""
 
     header: bytes
-    written: bytes
     steps: list[tuple[Label, Step]] = field(default_factory=list)
     creates: bool = False
     """One of them sets the header where there is none."""
     sieve: Callable[[bytes], object] | None = None
     """None from it: none of the rules, which are all replacements, finds anything in the value."""
+    remembers: bool = True
+    known: dict[tuple[Value, ...], Effect | None] = field(default_factory=dict)
+    """What was worked out before: clients send the same values with every request. Not of secrets."""
+
+    def effect(self, before: tuple[Value, ...]) -> Effect | None:
+        """None: nothing fires."""
+        if before in self.known:
+            return self.known[before]
+        found = self.work_out(before)
+        if self.remembers and sum(len(value.text) for value in before) <= LONGEST_REMEMBERED:
+            if len(self.known) >= KNOWN_VALUES:
+                self.known.clear()
+            self.known[before] = found
+        return found
+
+    def work_out(self, given: tuple[Value, ...]) -> Effect | None:
+        before, acted = list(given), []
+        if self.sieve is not None and all(self.sieve(value.text) is None for value in before):
+            return None
+        values = before
+        for label, step in self.steps:
+            after = step(values)
+            if after is not values:
+                acted.append(label)
+                values = after
+        if not acted:
+            return None
+        if values == before:
+            return Effect(tuple(acted))
+        change = Change(self.header, tuple(text for _, text in before), tuple(text for _, text in values))
+        moved: dict[int, bytes | None] = {value.place: None for value in before if value.place is not None}
+        moved |= {value.place: value.text for value in values if value.place is not None}
+        added = tuple((self.header, value.text) for value in values if value.place is None)
+        return Effect(tuple(acted), change, tuple(moved.items()), added)
 
 
 class Plan:
     """The rules that are for one kind of request, by header."""
 
-    __slots__ = ("creating", "groups")
+    __slots__ = ("creating", "groups", "spellings")
 
     def __init__(self, entries: Iterable[HeaderRuleEntry]) -> None:
         by_header: dict[bytes, list[HeaderRuleEntry]] = {}
@@ -147,53 +194,57 @@ class Plan:
             by_header.setdefault(entry.header, []).append(entry)
         self.groups = {header: build_group(rules) for header, rules in by_header.items()}
         self.creating = [header for header, group in self.groups.items() if group.creates]
+        self.spellings: dict[bytes, bytes | None] = {}
+        """Of the names that were seen: the header with rules that each is; None: it has none."""
 
     def run(self, pairs: list[HeaderPair]) -> tuple[list[HeaderPair], list[Label], list[Change]]:
-        groups = self.groups
-        found: dict[bytes, list[Value]] = {}
-        for place, (name, text) in enumerate(pairs):
-            if name in groups or (name := name.lower()) in groups:
-                found.setdefault(name, []).append(Value(place, text))
+        groups, spellings = self.groups, self.spellings
+        found: dict[bytes, tuple[Value, ...]] = {}
+        place = -1
+        for name, text in pairs:
+            place += 1
+            try:
+                header = spellings[name]
+            except KeyError:
+                header = self._spelt(name)
+            if header is not None:
+                found[header] = (*found[header], Value(place, text)) if header in found else (Value(place, text),)
         for header in self.creating:
-            found.setdefault(header, [])
+            found.setdefault(header, ())
         fired: list[Label] = []
         changes: list[Change] = []
-        moved: dict[int, list[bytes]] = {}
+        moved: dict[int, bytes | None] = {}
         added: list[HeaderPair] = []
         for header, before in found.items():
-            group = groups[header]
-            after = act(group, before, fired)
-            if after is before:
+            effect = groups[header].effect(before)
+            if effect is None:
                 continue
-            changes.append(Change(header, tuple(text for _, text in before), tuple(text for _, text in after)))
-            moved |= {value.place: [] for value in before if value.place is not None}
-            for value in after:
-                if value.place is None:
-                    added.append((group.written, value.text))
-                else:
-                    moved[value.place].append(value.text)
+            fired += effect.fired
+            if effect.change is not None:
+                changes.append(effect.change)
+                moved.update(effect.moved)
+                added += effect.added
         if not changes:
             return pairs, fired, changes
-        kept = [
-            pair if place not in moved else (pair[0], moved[place][0])
-            for place, pair in enumerate(pairs)
-            if place not in moved or moved[place]
-        ]
-        return kept + added, fired, changes
+        return (moving(pairs, moved) if moved else pairs) + added, fired, changes
+
+    def _spelt(self, name: bytes) -> bytes | None:
+        lower = name.lower()
+        header = lower if lower in self.groups else None
+        if len(self.spellings) >= KNOWN_VALUES:
+            self.spellings.clear()
+        self.spellings[name] = header
+        return header
 
 
-def act(group: Group, before: list[Value], fired: list[Label]) -> list[Value]:
-    """The values after the group's rules; `before` itself when they are the same."""
-    if group.sieve is not None and not any(group.sieve(value.text) for value in before):
-        return before
-    values, acted = before, []
-    for label, step in group.steps:
-        after = step(values)
-        if after is not values:
-            acted.append(label)
-            values = after
-    fired += acted
-    return before if values == before else values
+def moving(pairs: list[HeaderPair], moved: dict[int, bytes | None]) -> list[HeaderPair]:
+    kept = []
+    for place, pair in enumerate(pairs):
+        if place not in moved:
+            kept.append(pair)
+        elif (text := moved[place]) is not None:
+            kept.append((pair[0], text))
+    return kept
 
 
 class HeaderRules:
@@ -237,7 +288,8 @@ class HeaderRules:
 
 
 def build_group(rules: list[HeaderRuleEntry]) -> Group:
-    group = Group(rules[0].header, rules[0].header)
+    header = rules[0].header
+    group = Group(header, remembers=not is_secret_name(header.decode("latin-1")))
     group.steps = [(rule.label, build_step(rule)) for rule in rules]
     group.creates = any(rule.action is Action.SET for rule in rules)
     if len(rules) >= SIEVED and all(rule.action is Action.REPLACE for rule in rules):

@@ -25,7 +25,7 @@ from gateway.recording.counters import DROP_SLOTS, TELEMETRY_SLOTS, Counters, Sl
 from gateway.recording.delta import Delta
 from gateway.recording.failpoints import armed, hit
 from gateway.recording.records import Admission, Attempt, BodyPatch, End, ResponseHead, RulesApplied, Translated
-from gateway.recording.rules_told import told
+from gateway.recording.rules_told import RulesTold
 from gateway.recording.spool import Spool, SpoolRefusal
 from gateway.recording.withheld import Withheld, withhold
 
@@ -69,6 +69,7 @@ class Recorder:
         self.counters = Counters()
         self.spool = Spool(spool_dir, self.counters, max_bytes=max_bytes)
         self._redactor = redactor
+        self.rules_told = RulesTold(self.redacted)
         self._strict = policy == "strict"
         self._enabled = enabled
         self._in_flight = 0
@@ -267,9 +268,9 @@ class Exchange:
             if armed:
                 hit("header_rules")
             if not self._finished:
-                redact = self._kept_headers
+                tell = self._recorder.rules_told if self.withheld is None else RulesTold(self._kept_headers)
                 self.ruled = True
-                self._delta.rules = RulesApplied(told(request, redact), told(response, redact))
+                self._delta.rules = RulesApplied(tell(request), tell(response))
                 self.mark()
         except Exception:
             self._fault("header_rules")
