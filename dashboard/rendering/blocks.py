@@ -14,6 +14,7 @@ from dashboard.rendering.pieces import Look
 from dashboard.rendering.tools import look_of
 from gateway.history.transcript import parse
 from gateway.history.transcript.blocks import Block, Media, Tool, Turn, as_mapping, as_text, pretty
+from gateway.history.transcript.injected import segments
 
 FORMATTED_ON_ONE_PAGE: Final = 150_000
 """Characters that are read as markdown or coloured; what comes after is shown as it is written."""
@@ -22,13 +23,6 @@ FOLDED_FROM: Final = 8_000
 ROLES: Final = frozenset({"user", "assistant", "system", "developer", "tool", "error"})
 PICTURES: Final = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 """What is shown as a picture. SVG is a program."""
-INJECTED: Final = (
-    "system-reminder", "local-command-caveat", "local-command-stdout", "command-message", "command-name",
-    "command-args", "bash-input", "bash-stdout", "bash-stderr", "task-notification", "ide_opened_file",
-    "ide_selection", "environment_context", "user_instructions",
-)  # fmt: skip
-"""Elements that clients put into what a person says."""
-OPENING: Final = re.compile(f"<({'|'.join(INJECTED)})>")
 NUMBERED: Final = re.compile(r"^\s*(\d+)(?:→|\t)(.*)$")
 NAME: Final = re.compile(r"[\w.:-]{1,200}")
 READERS: Final = frozenset({"Read", "NotebookRead", "read_file"})
@@ -224,24 +218,6 @@ class Renderer:
         """Whether this may still be formatted."""
         self._left -= len(text)
         return self._left >= 0
-
-
-def segments(text: str) -> Iterator[tuple[str, str]]:
-    """(the element a client put in, or nothing; its text), in order and without what is only space."""
-    at = 0
-    for opening in OPENING.finditer(text):
-        if opening.start() < at:
-            continue
-        closing = f"</{opening[1]}>"
-        end = text.find(closing, opening.end())
-        if end < 0:
-            break
-        if text[at : opening.start()].strip():
-            yield "", text[at : opening.start()].strip("\n")
-        yield opening[1], text[opening.end() : end].strip("\n")
-        at = end + len(closing)
-    if text[at:].strip():
-        yield "", text[at:].strip("\n") if at else text
 
 
 def numbered(text: str) -> tuple[str, str] | None:

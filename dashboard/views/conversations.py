@@ -17,13 +17,13 @@ from dashboard.charts import spark_points
 from dashboard.pages import Need
 from dashboard.queries import conversation as reading
 from dashboard.queries.conversation import RailAgent, Window
-from dashboard.queries.conversations import Session, read_sessions
 from dashboard.queries.copying import conversation_markdown
 from dashboard.scope import Scope
 from dashboard.shell import show
 from dashboard.views.request import plain
 from gateway.admin.request_filter import as_uuid
 from gateway.history.conversation.present import conversation_object
+from gateway.history.conversation.sessions import Session, read_sessions
 from gateway.history.store import NotInHistory
 from gateway.history.transcript.blocks import Media
 

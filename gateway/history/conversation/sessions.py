@@ -13,10 +13,10 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from dashboard.rendering.blocks import segments
 from gateway.history.conversation.attempts import block_texts
 from gateway.history.conversation.prompts import PromptReader
 from gateway.history.partitions import month_of
+from gateway.history.transcript.injected import segments
 from gateway.history.visibility import Sight
 from gateway.models import RequestLog
 

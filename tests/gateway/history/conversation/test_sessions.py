@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.queries.conversations import read_sessions
+from gateway.history.conversation.sessions import read_sessions
 from gateway.history.visibility import EVERYTHING, Sight
 from gateway.models import RequestLog
 from tests.exchanges import Sample, keep
