@@ -163,11 +163,20 @@ def said_once(found: Sequence[Checked]) -> list[Checked]:
 
 def months_of(query: Query, before: uuid.UUID | None) -> Iterator[datetime.date]:
     """Newest first."""
+    newest = newest_month(before)
     for (month,) in fetch(MONTHS, []):
-        too_new = (query.until and month > query.until.date()) or (before and month > month_of(before.bytes))
+        too_new = (query.until and month > query.until.date()) or (newest and month > newest)
         too_old = query.since and next_month(month) <= query.since.date()
         if not too_new and not too_old:
             yield month
+
+
+def newest_month(before: uuid.UUID | None) -> datetime.date | None:
+    """None: any. An id whose time no calendar has is newer than everything."""
+    try:
+        return None if before is None else month_of(before.bytes)
+    except OverflowError:
+        return None
 
 
 def candidates_of(
