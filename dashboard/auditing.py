@@ -37,6 +37,9 @@ WATCHED = {
     "d:correct_grade": Action.CHANGED,
     "d:acknowledge_alert": Action.CHANGED,
     "d:mute_rule": Action.CHANGED,
+    "read_api:one_request": Action.READ,
+    "read_api:one_conversation": Action.READ,
+    "read_api:search_turns": Action.READ,
 }
 """Addresses, by their names, that show or hand out prompts and answers, or change what is thought of something."""
 DONE = {Action.READ: (200,), Action.EXPORTED: (200,), Action.CHANGED: (200, 302)}

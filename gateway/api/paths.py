@@ -8,7 +8,9 @@ from gateway.dialects.failures import ErrorKind
 from gateway.policy.surfaces import right_base_url
 
 PROBES = frozenset({"/livez", "/readyz", "/ready", "/health", "/healthz", "/openapi.json", "/protocol", "/metrics"})
-READ_API = ("/api/v1/requests", "/api/v1/stats", "/api/v1/grade-prompt", "/api/v1/openapi.json")
+READ_API = frozenset(
+    {"requests", "conversations", "search", "stats", "settings", "grade-prompt", "openapi.json", "docs"}
+)
 """What programs read the history by, served with the pages. All else below /api/ is what clients ask a provider."""
 PAGES = ("/admin/", "/static/", "/d/")
 """Prefixes that are never taken for a mistaken API path."""
@@ -16,7 +18,7 @@ PAGES = ("/admin/", "/static/", "/d/")
 
 def is_gateway_path(method: str, path: str) -> bool:
     """Whether the lean handler answers. Everything else is a page's."""
-    if path.startswith(READ_API):
+    if path.startswith("/api/v1/") and path.split("/", 4)[3] in READ_API:
         return False
     if path.startswith(("/v1/", "/api/")) or path == "/v1" or path in PROBES:
         return True

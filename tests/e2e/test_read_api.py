@@ -17,9 +17,12 @@ def test_it_is_served_and_says_who_may_ask(web: WebProcess) -> None:
     assert "/api/v1/stats/hourly" in json.loads(document.body)["paths"]
     for method, path in (("GET", "/api/v1/requests/summary"), ("GET", "/api/v1/stats/models")):
         answer = ask(web, method, path)
-        assert (answer.status, json.loads(answer.body)) == (401, {"detail": "Unauthorized"})
+        assert answer.status == 401
+        assert set(json.loads(answer.body)) == {"error", "details"}
 
 
-@pytest.mark.parametrize("path", ["/api/v1/messages", "/api/v1/models", "/api/hello", "/api/oauth/usage"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/messages", "/api/v1/models", "/api/v1/requestsx", "/api/hello", "/api/oauth/usage"]
+)
 def test_what_clients_ask_a_provider_stays_the_gateways(path: str) -> None:
     assert is_gateway_path("GET", path)
