@@ -15,7 +15,6 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,9 +23,9 @@ from urllib.parse import quote
 
 import psycopg
 
+from bench.questions import Question, limit_of, questions
 from proxy_project.embedded.postgres import EmbeddedPostgres
 
-LIMIT_MS = 100.0
 LOCK_SECONDS = 1.0
 LOCK_WAITS = """
 SELECT coalesce(max(extract(epoch FROM clock_timestamp() - waitstart)), 0)::float8 FROM pg_locks
@@ -104,45 +103,10 @@ def asked_figures(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     figures = {
         **read_statistics().to_object(),
         "p95_ms": {name: round(ms, 1) for name, (ms, _) in asked.items()},
+        "too_slow": sorted(name for name, (ms, _) in asked.items() if ms > limit_of(name)),
         "slowest": [{"question": name, "p95_ms": round(ms, 1), "plan": explained(ask)} for name, (ms, ask) in slowest],
     }
-    return figures, max(ms for ms, _ in asked.values()) <= LIMIT_MS
-
-
-Question = Callable[[], object]
-
-
-def questions(source: random.Random) -> dict[str, Callable[[], Question]]:
-    """By name, what makes one question of the kind: about another turn or session each time."""
-    from gateway.history.conversation.loading import load_session
-    from gateway.history.conversation.present import conversation_object
-    from gateway.history.queries import detail, recent
-    from gateway.history.store import rebuild_request
-    from gateway.models import RequestLog
-
-    every = max(1, RequestLog.objects.count() // 2000)
-    rows = list(RequestLog.objects.values_list("id", "session_id", "team", "access_key"))[::every]
-
-    def one() -> tuple[uuid.UUID, str, str, str]:
-        row: tuple[uuid.UUID, str, str, str] = source.choice(rows)
-        return row
-
-    def about(take: Callable[[Any], Question]) -> Callable[[], Question]:
-        return lambda: take(one())
-
-    return {
-        "list, newest": about(lambda row: lambda: recent(50)),
-        "list, before any turn": about(lambda row: lambda: recent(50, row[0])),
-        "list, of a session": about(lambda row: lambda: recent(50, session=row[1])),
-        "list, of a team": about(lambda row: lambda: recent(50, row[0], team=row[2])),
-        "list, of a key": about(lambda row: lambda: recent(50, row[0], access_key=row[3])),
-        "list, of a status": about(lambda row: lambda: recent(50, row[0], status=source.choice([200, 429, 529]))),
-        "list, of an outcome": about(lambda row: lambda: recent(50, outcome="client_disconnected")),
-        "list, a model and a team": about(lambda row: lambda: recent(50, model="claude-haiku-5-5", team=row[2])),
-        "detail": about(lambda row: lambda: detail(row[0])),
-        "rebuild": about(lambda row: lambda: rebuild_request(row[0])),
-        "conversation": about(lambda row: lambda: conversation_object(load_session(row[1]))),
-    }  # fmt: skip
+    return figures, not figures["too_slow"]
 
 
 def ask_all(samples: int) -> dict[str, tuple[float, Question]]:
