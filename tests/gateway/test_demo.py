@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,6 +12,7 @@ from gateway.history.conversation.loading import load_sessions
 from gateway.history.conversation.turns import Mark
 from gateway.history.verification import Progress, verify
 from gateway.models import Node, RateLimitSample, RequestLog, ResponseLog, RollupHour, StoredBody
+from tests.embedded.commands import manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,6 +39,13 @@ def test_a_demonstration_is_stored_as_real_turns_are() -> None:
     progress = Progress()
     assert [problem for problem in verify(progress) if problem] == []
     assert progress.exchanges == 500
+
+
+def test_a_newcomer_needs_no_other_command_before_it(tmp_path: Path) -> None:
+    done = manage(tmp_path / "data", "demo", "--turns", "5", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "making the tables" in done.stderr
+    assert '"turns": 5' in manage(tmp_path / "data", "history", "stats", "--json").stdout
 
 
 def test_it_asks_where_there_are_turns_already(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,9 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from gateway.demo.filling import Plan, fill
 from gateway.demo.people import TEAMS
@@ -32,6 +34,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, turns: int, days: int, seed: int, yes: bool, **options: Any) -> None:
         if turns < 1 or days < 1:
             raise CommandError("--turns and --days must be at least 1")
+        if RequestLog._meta.db_table not in connection.introspection.table_names():
+            self.stderr.write("making the tables")
+            call_command("migrate", interactive=False, verbosity=0)
         if not yes and RequestLog.objects.exists() and not agreed():
             raise CommandError("nothing was added")
         for name in TEAMS:
@@ -39,6 +44,9 @@ class Command(BaseCommand):
         self._fill(Plan(turns, days, seed))
         self.stderr.write("summing up")
         roll_up_all()
+        self.stderr.write(
+            "done: `make run` with the same data directory shows it, and makes its texts searchable"
+        )
 
     def _fill(self, plan: Plan) -> None:
         began = told = time.monotonic()
