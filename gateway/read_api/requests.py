@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any
 
+from django.conf import settings
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest
 from ninja import Query
 
-from gateway.history.erasure import Erasure, erase, selected
+from gateway.history.erasure import Erasure, selected
 from gateway.models import ErasureCertificate
 from gateway.read_api.access import Caller, Refused, by_permission, caller_of
 from gateway.read_api.application import NARROWED, REFUSED, Error, api
@@ -28,6 +29,7 @@ from gateway.read_api.request_shapes import (
 )
 from gateway.read_api.spans import Text
 from gateway.read_api.whole_request import bare_request, listed_request, whole_request
+from gateway.recording.erasing import erase_everywhere
 
 MOST_ERASED = 2_000
 """A request waits for no more; a command may take its time."""
@@ -112,7 +114,8 @@ def erase_requests(
         told = f"More than {MOST_ERASED:,} requests are more than one call erases."
         raise Refused(409, told, "Erase them with: manage.py history erase")
     certificate = ErasureCertificate()
-    for step in erase(Erasure(chosen, caller_of(request).name, reason)):
+    spool = settings.TURNLOG.data_dir / "spool"
+    for step in erase_everywhere(Erasure(chosen, caller_of(request).name, reason), spool):
         if isinstance(step, ErasureCertificate):
             certificate = step
     write_down(caller_of(request), certificate, chosen)

@@ -44,9 +44,7 @@ class Command(BaseCommand):
         self._fill(Plan(turns, days, seed))
         self.stderr.write("summing up")
         roll_up_all()
-        self.stderr.write(
-            "done: `make run` with the same data directory shows it, and makes its texts searchable"
-        )
+        self.stderr.write("done: `make run` with the same data directory shows it, and makes its texts searchable")
 
     def _fill(self, plan: Plan) -> None:
         began = told = time.monotonic()
