@@ -86,6 +86,13 @@ def outbound_headers(*args, **named):
         "SEC-12",
         "anthropic-beta",
     ),
+    Harm(
+        "capture policies that are not asked",
+        "gateway/policy/capture.py",
+        "CapturePolicies.choose = lambda *asked: None\n",
+        "SEC-22",
+        "traces",
+    ),
 )
 
 
