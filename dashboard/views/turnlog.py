@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.access import Viewer, guarded, page
 from dashboard.pages import Need
+from dashboard.queries.allowances import read_allowances
 from dashboard.queries.health import read_health
 from dashboard.shell import show
 from dashboard.views.landing import asks_for_a_key, base_url
@@ -31,7 +32,7 @@ def me(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         "places": list(Member.objects.filter(user=viewer.user).select_related("team")),
         "connect": connection_lines(base_url(request), keyed=asks_for_a_key()),
     }
-    return show(request, viewer, "me", "dashboard/me.html", context | newest_of(viewer))
+    return show(request, viewer, "me", "dashboard/me.html", context | newest_of(viewer) | read_allowances(viewer.user))
 
 
 @require_safe
