@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from gateway.configuration.building_limits import budget_of, limit_of, read_each
-from gateway.configuration.tables import exempt_keys
+from gateway.configuration.tables import exempt_keys, rows_of
 from gateway.models import ApiKey, Budget, BudgetStanding, Limit
 from gateway.policy.budgets import BudgetRule
 from gateway.policy.limits import LimitRule, Who
@@ -51,8 +51,8 @@ def read_allowances(user: Any) -> dict[str, Any]:
     keys = list(ApiKey.objects.filter(owner=user).select_related("team"))
     exempt = set(exempt_keys())
     counted = [who_of(key, user) for key in keys if key.name not in exempt]
-    budgets = read_each(list(Budget.objects.filter(enabled=True).values()), budget_of)
-    limits = read_each(list(Limit.objects.filter(enabled=True).values()), limit_of)
+    budgets = read_each(rows_of(Budget.objects.filter(enabled=True)), budget_of)
+    limits = read_each(rows_of(Limit.objects.filter(enabled=True)), limit_of)
     return {
         "allowances": list(allowances(budgets, counted)),
         "limits": list(limited(limits, counted)),
@@ -64,17 +64,17 @@ def who_of(key: ApiKey, user: Any) -> Who:
     return Who(team=key.team.name if key.team else "", member=user.get_username(), key=key.name)
 
 
-def subjects(rule: Any, whos: Iterable[Who]) -> list[str]:
+def subjects(rule: Any, callers: Iterable[Who]) -> list[str]:
     """Of those the rule counts whose these requests are, whichever model is asked for; each once."""
-    found = [replace(rule, models=()).subject(who) for who in whos]
+    found = [replace(rule, models=()).subject(who) for who in callers]
     return list(dict.fromkeys(subject for subject in found if subject is not None))
 
 
-def allowances(budgets: Iterable[BudgetRule], whos: list[Who]) -> Iterable[Allowance]:
+def allowances(budgets: Iterable[BudgetRule], callers: list[Who]) -> Iterable[Allowance]:
     now = timezone.now().timestamp()
     for rule in budgets:
         window = rule.window(now)
-        for subject in subjects(rule, whos):
+        for subject in subjects(rule, callers):
             used = spent(rule.name, subject, window)
             for unit, capacity in (("usd", rule.usd), ("tokens", rule.tokens)):
                 if capacity is not None:
@@ -98,7 +98,7 @@ def spent(name: str, subject: str, window: Window) -> dict[str, float]:
     return {"usd": row.usd if row else 0.0, "tokens": row.tokens if row else 0.0}
 
 
-def limited(limits: Iterable[LimitRule], whos: list[Who]) -> Iterable[dict[str, Any]]:
+def limited(limits: Iterable[LimitRule], callers: list[Who]) -> Iterable[dict[str, Any]]:
     """Rates have no standing worth a look: they are full again within the minute."""
     for rule in limits:
         bounds = ", ".join(
@@ -111,6 +111,6 @@ def limited(limits: Iterable[LimitRule], whos: list[Who]) -> Iterable[dict[str, 
             )
             if bound is not None
         )
-        for subject in subjects(rule, whos):
+        for subject in subjects(rule, callers):
             whose = f"{rule.scope.value} {subject}".strip()
             yield {"name": rule.name, "whose": whose, "bounds": bounds, "models": rule.models}
