@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='gatewaysettings',
             name='public_url',
-            field=models.CharField(blank=True, help_text='Where people reach these pages, such as https://turnlog.example.com: links in alerts begin with it', max_length=500, validators=[gateway.models.validators.check_http_address]),
+            field=models.CharField(blank=True, db_default='', default='', help_text='Where people reach these pages, such as https://turnlog.example.com: links in alerts begin with it', max_length=500, validators=[gateway.models.validators.check_http_address]),
         ),
     ]

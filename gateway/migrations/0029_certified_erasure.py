@@ -13,16 +13,16 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='erasurecertificate',
             name='letters',
-            field=models.IntegerField(default=0, help_text='dead letters that were emptied'),
+            field=models.IntegerField(db_default=0, default=0, help_text='dead letters that were emptied'),
         ),
         migrations.AddField(
             model_name='erasurecertificate',
             name='quarantined',
-            field=models.IntegerField(default=0, help_text="stretches of this host's quarantine that named one of them, and were emptied"),
+            field=models.IntegerField(db_default=0, default=0, help_text="stretches of this host's quarantine that named one of them, and were emptied"),
         ),
         migrations.AddField(
             model_name='erasurecertificate',
             name='responses',
-            field=models.IntegerField(default=0, help_text='of those, responses that no caller can go on from any more'),
+            field=models.IntegerField(db_default=0, default=0, help_text='of those, responses that no caller can go on from any more'),
         ),
     ]

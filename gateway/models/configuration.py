@@ -85,6 +85,8 @@ class GatewaySettings(models.Model):
     public_url = models.CharField(
         max_length=500,
         blank=True,
+        db_default="",
+        default="",
         validators=[check_http_address],
         help_text="Where people reach these pages, such as https://turnlog.example.com: links in alerts begin with it",
     )

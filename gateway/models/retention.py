@@ -55,10 +55,14 @@ class ErasureCertificate(models.Model):
     held = models.IntegerField(help_text="exchanges a legal hold kept back")
     bodies_bytes = models.BigIntegerField(help_text="bytes of requests and answers, as they were recorded")
     blobs = models.IntegerField(help_text="pieces of text nobody else refers to, removed with them")
-    responses = models.IntegerField(default=0, help_text="of those, responses that no caller can go on from any more")
-    letters = models.IntegerField(default=0, help_text="dead letters that were emptied")
+    responses = models.IntegerField(
+        db_default=0, default=0, help_text="of those, responses that no caller can go on from any more"
+    )
+    letters = models.IntegerField(db_default=0, default=0, help_text="dead letters that were emptied")
     quarantined = models.IntegerField(
-        default=0, help_text="stretches of this host's quarantine that named one of them, and were emptied"
+        db_default=0,
+        default=0,
+        help_text="stretches of this host's quarantine that named one of them, and were emptied",
     )
     first_id = models.UUIDField(null=True)
     last_id = models.UUIDField(null=True)

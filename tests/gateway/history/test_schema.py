@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from django.db import connection, models
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import AddField
 
 from gateway.history.partitions import create_partitions
 
 pytestmark = pytest.mark.django_db
 FIRST = ("gateway", "0001_initial")
+LAST_WITHOUT = ("gateway", "0022_ascending_indexes")
+"""Nothing was released before it."""
 WRITTEN = ("requestlog", "responselog", "chunktiming", "headerrecord", "ratelimitsample", "storedbody")
 VALUES: dict[type[models.Field[Any, Any]], Any] = {
     models.UUIDField: uuid.UUID(int=0x019A_0000_0000_7000_8000_0000_0000_0001),
@@ -57,3 +60,15 @@ def test_what_the_first_release_reads_is_still_there() -> None:
             state = MigrationLoader(connection).project_state([FIRST]).apps.get_model("gateway", model)
             names = ", ".join(field.column for field in state._meta.local_fields if field.column)
             cursor.execute(f"SELECT {names} FROM gateway_{model} LIMIT 1")
+
+
+def test_what_is_added_to_a_table_has_a_default_in_the_database() -> None:
+    """Else the release before cannot write the table while the two run side by side."""
+    found = [
+        f"{name}: {operation.model_name}.{operation.name}"
+        for (app, name), migration in MigrationLoader(connection).disk_migrations.items()
+        if app == "gateway" and (app, name) > LAST_WITHOUT
+        for operation in migration.operations
+        if isinstance(operation, AddField) and not (operation.field.null or operation.field.has_db_default())
+    ]
+    assert not found
