@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from gateway.history.latency import percentile
+from gateway.history.latency import mean, percentile
 from gateway.history.rollup_sums import DIMENSIONS, SUM_COLUMNS
 
 TIME = "time"
@@ -71,8 +71,31 @@ def read_figures(
     """One for each combination of what `group` names (of GROUPS). `teams`: only of these; None: of all. `only`: the
     value a dimension must have. Without `latencies` nothing is known of them, and it is had for a quarter of the time.
     Raises KeyError for a name there is not."""
-    table, column, where = HOURS if span.zone is None else DAYS
+    column = HOURS[1] if span.zone is None else DAYS[1]
     names = [column if name == TIME else GROUPS[GROUPS.index(name)] for name in checked(group)]
+    picked, values = picked_rows(span, teams, only)
+    found = {key: Figures(dict(zip(group, key, strict=True)), sums) for key, sums in read_sums(names, picked, values)}
+    for key, name, bucket, number in read_counts(names, picked, values) if latencies else ():
+        found[key].counts[name][bucket] = number
+    return list(found.values())
+
+
+def read_mean(
+    span: Span, name: str, *, teams: Iterable[str] | None = None, only: Mapping[str, str] | None = None
+) -> float | None:
+    """Milliseconds of the latency `name` (of HISTOGRAMS), over everything in the span; None without any."""
+    picked, values = picked_rows(span, teams, only)
+    column = HISTOGRAMS[HISTOGRAMS.index(name)]
+    unrolled = f"SELECT unnest({column}_buckets) AS bucket, unnest({column}_counts)::int4 AS number {picked}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT bucket, sum(number) FROM ({unrolled}) AS unrolled GROUP BY bucket", values)  # noqa: S608
+        # What pads the shorter of two arrays has no bucket.
+        return mean({bucket: int(number) for bucket, number in cursor.fetchall() if bucket is not None})
+
+
+def picked_rows(span: Span, teams: Iterable[str] | None, only: Mapping[str, str] | None) -> tuple[str, dict[str, Any]]:
+    """The FROM and WHERE of a question, and its values."""
+    table, _, where = HOURS if span.zone is None else DAYS
     values: dict[str, Any] = {"since": span.since, "until": span.until, "zone": span.zone}
     for name in checked((only or {}).keys()):
         where += f" AND {name} = %(only_{name})s"
@@ -80,11 +103,7 @@ def read_figures(
     if teams is not None:
         where += " AND team = ANY(%(teams)s)"
         values["teams"] = sorted(teams)
-    picked = f"FROM {table} WHERE {where}"
-    found = {key: Figures(dict(zip(group, key, strict=True)), sums) for key, sums in read_sums(names, picked, values)}
-    for key, name, bucket, number in read_counts(names, picked, values) if latencies else ():
-        found[key].counts[name][bucket] = number
-    return list(found.values())
+    return f"FROM {table} WHERE {where}", values
 
 
 def added_up(parts: Iterable[Figures]) -> Figures | None:

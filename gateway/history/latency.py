@@ -30,6 +30,12 @@ def percentile(counts: Mapping[int, int], share: float) -> float | None:
     return None
 
 
+def mean(counts: Mapping[int, int]) -> float | None:
+    """Milliseconds; None without any. `counts` are by bucket."""
+    number = sum(counts.values())
+    return sum(middle(bucket) * count for bucket, count in counts.items()) / number if number else None
+
+
 def middle(bucket: int) -> float:
     """The geometric middle of a bucket, in milliseconds."""
     return float(2 ** ((bucket + 0.5) / PER_OCTAVE))

@@ -119,7 +119,7 @@ def conversation(session: Session, *, reads: bool) -> dict[str, Any]:
 )
 def search_conversations(request: HttpRequest, sought: Query[Sought]) -> dict[str, Any]:
     """`matchCount` is of turns. A session may come again on a later page, with older matches."""
-    found = find(request, sought, TURNS_LOOKED_AT)
+    found = find(request, sought, TURNS_LOOKED_AT, places=False)
     sessions: dict[str, dict[str, Any]] = {}
     following, last = found.older, None
     for hit in found.hits:

@@ -43,7 +43,7 @@ ERASES = "gateway.add_erasurecertificate"
     summary="A page of requests, newest first, without headers and bodies",
 )
 def requests(
-    request: HttpRequest, narrowed: Query[Narrowed], limit: Annotated[int, Query(ge=1, le=1_000)] = 10
+    request: HttpRequest, narrowed: Query[Narrowed], limit: Annotated[int, Query(ge=1, le=500)] = 10
 ) -> dict[str, Any]:
     return read_page(caller_of(request).figures, narrowed, limit, LIST_COLUMNS, listed_request)
 
@@ -55,7 +55,7 @@ def requests(
     summary="A page of requests, newest first, as little as lists need",
 )
 def requests_summary(
-    request: HttpRequest, narrowed: Query[Narrowed], limit: Annotated[int, Query(ge=1, le=1_000)] = 100
+    request: HttpRequest, narrowed: Query[Narrowed], limit: Annotated[int, Query(ge=1, le=500)] = 100
 ) -> dict[str, Any]:
     return read_page(caller_of(request).figures, narrowed, limit, SUMMARY_COLUMNS, summary)
 

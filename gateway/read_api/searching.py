@@ -66,9 +66,9 @@ def search_turns(request: HttpRequest, sought: Query[Sought]) -> dict[str, Any]:
     }
 
 
-def find(request: HttpRequest, sought: Sought, limit: int) -> Results:
+def find(request: HttpRequest, sought: Sought, limit: int, *, places: bool = True) -> Results:
     """Raises Refused."""
-    found = search(sought.q, reader_of(request).sight, limit, sought.before)
+    found = search(sought.q, reader_of(request).sight, limit, sought.before, facets=False, places=places)
     if found.problems:
         raise Refused(400, "The search cannot be understood.", " ".join(found.problems))
     return found

@@ -33,12 +33,15 @@ class Times(Schema):
 
 
 def sums(request: HttpRequest, times: Times, *group: str, latencies: bool = False) -> list[Figures]:
-    """Of whole hours that hold the time asked for."""
+    return read_figures(hours(times), group, teams=caller_of(request).figures.teams, latencies=latencies)
+
+
+def hours(times: Times) -> Span:
+    """Whole hours that hold the time asked for."""
     since, until = times.bounds()
     floor = since.replace(minute=0, second=0, microsecond=0)
     ceiling = until.replace(minute=0, second=0, microsecond=0)
-    span = Span(floor, ceiling if ceiling == until else ceiling + HOUR)
-    return read_figures(span, group, teams=caller_of(request).figures.teams, latencies=latencies)
+    return Span(floor, ceiling if ceiling == until else ceiling + HOUR)
 
 
 def bounded(moment: datetime.datetime) -> datetime.datetime:

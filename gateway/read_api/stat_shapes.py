@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ninja import Schema
 
-from gateway.history.figures import Figures, added_up
-from gateway.history.latency import middle
+from gateway.history.figures import Figures
 
 ALL_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
@@ -149,17 +148,6 @@ def counted(found: Sequence[Figures]) -> dict[str, Any]:
         "requests": sum(entry["requests"] for entry in models.values()),
         "models": models,
     }
-
-
-def mean(counts: Mapping[int, int]) -> int | None:
-    """Milliseconds, out of the buckets of a histogram; None of none."""
-    number = sum(counts.values())
-    return round(sum(middle(bucket) * count for bucket, count in counts.items()) / number) if number else None
-
-
-def mean_duration(found: Sequence[Figures]) -> int | None:
-    whole = added_up(found)
-    return None if whole is None else mean(whole.counts["duration"])
 
 
 def whole(milliseconds: float | None) -> int | None:

@@ -9,11 +9,12 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Query
 
-from gateway.history.figures import TIME, Figures
+from gateway.history.figures import TIME, Figures, read_mean
+from gateway.history.latency import mean
 from gateway.read_api.access import caller_of
 from gateway.read_api.application import NARROWED, api
 from gateway.read_api.sampling import Sample, read_subagents, read_tools
-from gateway.read_api.spans import Times, sums
+from gateway.read_api.spans import Times, hours, sums
 from gateway.read_api.stat_shapes import (
     DashboardStats,
     HourlyStatsResponse,
@@ -23,8 +24,6 @@ from gateway.read_api.stat_shapes import (
     SubagentStatsResponse,
     ToolStatsResponse,
     counted,
-    mean,
-    mean_duration,
     tokens_of,
     whole,
 )
@@ -46,16 +45,16 @@ def daily(request: HttpRequest, times: Query[Times]) -> dict[str, Any]:
     summary="Tokens and requests by hour",
 )
 def hourly(request: HttpRequest, times: Query[Times]) -> dict[str, Any]:
-    hours = []
+    found: list[dict[str, Any]] = []
     today = datetime.datetime.now(UTC).date()
     of_today = {"todayTokens": 0, "todayRequests": 0}
     for hour, parts in groupby(by_time(request, times), key=lambda figures: figures.group[TIME].astimezone(UTC)):
-        hours.append({"hour": hour.hour, "label": f"{hour:%Y-%m-%d %H:00}", **counted(list(parts))})
+        found.append({"hour": hour.hour, "label": f"{hour:%Y-%m-%d %H:00}", **counted(list(parts))})
         if hour.date() == today:
-            of_today["todayTokens"] += hours[-1]["tokens"]
-            of_today["todayRequests"] += hours[-1]["requests"]
-    everything = sums(request, times, latencies=True)
-    return {"hourlyStats": hours, **of_today, "avgResponseTime": mean_duration(everything)}
+            of_today["todayTokens"] += found[-1]["tokens"]
+            of_today["todayRequests"] += found[-1]["requests"]
+    mean_ms = read_mean(hours(times), "duration", teams=caller_of(request).figures.teams)
+    return {"hourlyStats": found, **of_today, "avgResponseTime": whole(mean_ms)}
 
 
 def by_time(request: HttpRequest, times: Times) -> list[Figures]:
@@ -85,7 +84,7 @@ def providers(request: HttpRequest, times: Query[Times]) -> dict[str, Any]:
                 "inputTokens": figures.sums["input_tokens"],
                 "outputTokens": figures.sums["output_tokens"],
                 "totalTokens": tokens_of(figures),
-                "avgResponseMs": mean(figures.counts["duration"]),
+                "avgResponseMs": whole(mean(figures.counts["duration"])),
                 "errorCount": figures.sums["errors"],
             }
             for figures in found
@@ -106,9 +105,9 @@ def performance(request: HttpRequest, times: Query[Times]) -> dict[str, Any]:
             {
                 "provider": figures.group["provider"] or "unknown",
                 "model": figures.group["model"] or "unknown",
-                "avgResponseMs": mean(figures.counts["duration"]),
+                "avgResponseMs": whole(mean(figures.counts["duration"])),
                 **{f"p{of}ResponseMs": whole(figures.latency("duration", of / 100)) for of in (50, 95, 99)},
-                "avgFirstByteMs": mean(figures.counts["first_byte"]),
+                "avgFirstByteMs": whole(mean(figures.counts["first_byte"])),
                 "requestCount": figures.sums["requests"],
             }
             for figures in found

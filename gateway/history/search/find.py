@@ -101,8 +101,16 @@ class Checked:
     text: str
 
 
-def search(text: str, sight: Sight, limit: int = 20, before: uuid.UUID | None = None) -> Results:
-    """Turns that match, newest first, older than `before`."""
+def search(
+    text: str,
+    sight: Sight,
+    limit: int = 20,
+    before: uuid.UUID | None = None,
+    *,
+    facets: bool = True,
+    places: bool = True,
+) -> Results:
+    """Turns that match, newest first, older than `before`; without what takes time and is not wanted."""
     query = read_query(text)
     refuse_words(query)
     if query.problems:
@@ -119,10 +127,10 @@ def search(text: str, sight: Sight, limit: int = 20, before: uuid.UUID | None = 
     ]
     page = turns[:limit]
     return Results(
-        hits=[Hit(row["shown"], places_in(group, query)) for row, group in page],
+        hits=[Hit(row["shown"], places_in(group, query) if places else []) for row, group in page],
         count=len(turns),
         counted_all=further is None,
-        facets=facets_of(turns),
+        facets=facets_of(turns) if facets else {},
         older=uuid.UUID(page[-1][0]["shown"]["id"]) if len(turns) > limit else further,
     )
 
