@@ -14,7 +14,7 @@ from tests.exchanges import Sample, keep, message_stream
 from tests.gateway.read_api.callers import calling
 
 pytestmark = pytest.mark.django_db
-SAID = {"model": "claude-opus-5-5", "stop_sequences": None, "messages": [{"role": "user", "content": "the walrus says hi"}]}
+SAID = {"model": "m", "stop_sequences": None, "messages": [{"role": "user", "content": "a walrus says hi"}]}
 LIMITS = [
     ("content-type", "text/event-stream; charset=utf-8"),
     ("anthropic-ratelimit-unified-5h-utilization", "0.0"),
