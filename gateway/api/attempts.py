@@ -296,6 +296,8 @@ class _Tries:
         request, stream = self.attempts.request, self.attempts.stream
         limited = request.limited
         if limited is not None:
+            if self.target is not self.attempts.facts.plan.targets[0]:
+                limited.moved(request, self.attempts.facts, self.target)
             spoken = self.target.speaks or request.dialect
             stream.watches = limited.answered(answer.status_code, answer.headers.raw, spoken, self.provider.name)
         reply = await accept(request, self.attempts.facts, stream, self.sent, answer)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gateway.api.facts import Facts
     from gateway.api.replies import Reply
     from gateway.api.request import GatewayRequest
+    from gateway.policy.routing import Target
 
 NO_ANSWER_OF_A_MODEL = frozenset({*COUNTS.values(), "/v1/messages/batches", "/v1/batches"})
 LONGEST_SESSION = 200
@@ -39,11 +40,16 @@ LONGEST_SESSION = 200
 class Limited:
     """What one request holds, until `close`."""
 
-    __slots__ = ("_hold", "_watched")
+    __slots__ = ("_book", "_hold", "_watched")
 
-    def __init__(self, hold: Hold, watched: Watched | None) -> None:
+    def __init__(self, hold: Hold, watched: Watched | None, book: Rulebook) -> None:
         self._hold = hold
+        self._book = book
         self._watched = watched
+
+    def moved(self, request: GatewayRequest, facts: Facts, target: Target) -> None:
+        """Another target answers than the first."""
+        self._hold.move(self._book, who_of(request, facts, self._book, target))
 
     def answered(
         self, status: int, headers: Sequence[HeaderPair], dialect: Dialect, provider: str
@@ -90,7 +96,7 @@ def limit(request: GatewayRequest, facts: Facts, book: Rulebook) -> None:
     watched = None
     if aside is not None and book.meters:
         watched = Watched(hold, book, who.provider, facts.body_bytes, counters.was_usual)
-    request.limited = Limited(hold, watched)
+    request.limited = Limited(hold, watched, book)
 
 
 def pass_over(facts: Facts, exceeded: Exceeded) -> bool:
@@ -104,9 +110,10 @@ def pass_over(facts: Facts, exceeded: Exceeded) -> bool:
     return True
 
 
-def who_of(request: GatewayRequest, facts: Facts, book: Rulebook) -> Who:
+def who_of(request: GatewayRequest, facts: Facts, book: Rulebook, target: Target | None = None) -> Who:
+    """With the first of the plan's targets, where none is named."""
     caller = facts.caller
-    target = facts.plan.targets[0] if facts.plan.targets else None
+    target = target or (facts.plan.targets[0] if facts.plan.targets else None)
     return Who(
         team=(caller.team if caller is not None else "") or request.label,
         member=book.members.get(caller.name, "") if caller is not None else "",

@@ -130,6 +130,28 @@ class Hold:
             pool.hold(amount)
             self._held.append((counter, measure, pool, amount))
 
+    def move(self, book: Rulebook, who: Who) -> None:
+        """Another provider, or model, answers than was thought: what is counted of either goes by that one. The request
+        stays where it was counted, because it was made there."""
+        now = self._counters.now()
+        before = {(counter.rule.name, counter.subject): counter for counter in self.counted}
+        found = self._counters.find(book, who, now, budgets=self.aside is not None)
+        after = {(counter.rule.name, counter.subject): counter for counter in found}
+        stays, goes = [], []
+        for entry in self._held:
+            (stays if (entry[0].rule.name, entry[0].subject) in after else goes).append(entry)
+        self._held = stays
+        for counter, _, pool, held in goes:
+            pool.tick(now)
+            pool.settle(held, 0.0)
+            self._counters.note(counter)
+        self.model = who.model
+        self.counted = [before.get(name, counter) for name, counter in after.items()]
+        for name, counter in after.items():
+            if name not in before:
+                for measure, pool in counter.pools.items():
+                    self._begin(counter, measure, pool)
+
     def standings(self) -> list[Standing]:
         """Of the budgets that tell theirs to clients."""
         return [

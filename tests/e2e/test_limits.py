@@ -37,11 +37,15 @@ OWN = (
     '  - {{name: fake, dialect: anthropic, address: "{url}", keyless: true}}\n'
     '  - {{name: engine, dialect: openai, address: "{url}", keyless: true}}\n'
     '  - {{name: small, dialect: anthropic, address: "{url}", keyless: true, extra_headers: {{x-from: small}}}}\n'
+    '  - {{name: broken, dialect: anthropic, address: "{url}", keyless: true,'
+    " extra_headers: {{x-scenario: error_500}}}}\n"
     "routes:\n"
     '  - {{match: "claude-*", provider: fake}}\n'
     '  - {{match: "spread", provider: small, targets: [{{provider: fake}}]}}\n'
     '  - {{match: "small", provider: small}}\n'
     '  - {{match: "gpt-*", provider: engine}}\n'
+    '  - {{match: "failing", provider: broken, model: first-model, fallback_on: ["500"],'
+    " targets: [{{provider: fake, model: second-model}}]}}\n"
     "api_keys:\n" + "".join(f"  - {{{{name: {name}, key_env: {name.upper()}}}}}\n" for name in KEYS)
 )
 RULES = """
@@ -59,6 +63,7 @@ budgets:
   - {{name: warn, scope: key, names: [warned], period: weekly, tokens: 100}}
   - {{name: cuts, scope: key, names: [cut], period: daily, tokens: 1000000}}
   - {{name: odd, scope: key, names: [odd], period: daily, usd: 100}}
+  - {{name: by-model, scope: model, models: [first-model, second-model], period: daily, tokens: 1000000}}
   - {{name: session, scope: session, models: [claude-session-*], period: daily, tokens: 10}}
 """
 
@@ -292,6 +297,19 @@ def test_a_model_without_a_price_costs_the_default(limited: WebProcess) -> None:
     assert say(limited, "odd", model="claude-of-nobodys-price").status == 200
     used = until(lambda: usage(limited, "odd")["budgets"][0]["used"], 5, "the cost")
     assert 0 < used < 0.01
+
+
+def test_after_a_fallback_the_model_that_answered_is_counted(limited: WebProcess, session_database_url: str) -> None:
+    assert say(limited, "free", model="failing").status == 200
+
+    def standings() -> dict[str, float]:
+        with psycopg.connect(session_database_url) as database:
+            query = "SELECT subject, tokens FROM gateway_budgetstanding WHERE budget = 'by-model'"
+            return dict(database.execute(query).fetchall())
+
+    counted = until(lambda: (found := standings()).get("second-model") and found, 5, "the standing")
+    assert counted["second-model"] > 0
+    assert not counted.get("first-model")
 
 
 def test_a_counter_of_its_own_for_each_session(limited: WebProcess) -> None:

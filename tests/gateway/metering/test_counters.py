@@ -141,3 +141,31 @@ def test_idle_rates_are_forgotten_and_running_ones_are_not() -> None:
     hold.close()
     counters.tidy()
     assert not counters.all
+
+
+def test_what_another_target_answers_is_counted_of_that_one() -> None:
+    """The first target failed: its model's budget and its provider's places are free again, the other's are held."""
+    everyone = BudgetRule(name="all", usd=10.0, period=Period.DAILY)
+    models = BudgetRule(name="models", scope=Scope.MODEL, usd=10.0, period=Period.DAILY)
+    dear = BudgetRule(name="dear", models=("dear",), usd=10.0, period=Period.DAILY)
+    places = LimitRule(name="places", scope=Scope.PROVIDER, at_once=5, per_minute=60.0)
+    book = Rulebook(limits=(places,), budgets=(everyone, models, dear))
+    counters = Counters(Clock())
+    hold = counters.admit(book, Who(model="dear", provider="one"), Amount(10.0, 4.0))
+    assert hold is not None
+    hold.move(book, Who(model="cheap", provider="two"))
+
+    def state(rule: str, subject: str, measure: Measure) -> tuple[float, float]:
+        pool = counters.all[rule, subject].pools[measure]
+        return pool.held, pool.used
+
+    assert state("dear", "", Measure.USD) == state("models", "dear", Measure.USD) == (0.0, 0.0)
+    assert state("models", "cheap", Measure.USD) == state("all", "", Measure.USD) == (4.0, 0.0)
+    assert (state("places", "one", Measure.AT_ONCE), state("places", "two", Measure.AT_ONCE)) == ((0, 0), (1, 0))
+    # It was a request to both.
+    assert state("places", "one", Measure.PER_MINUTE)[1] == pytest.approx(1.0)
+    assert state("places", "two", Measure.PER_MINUTE)[1] == pytest.approx(1.0)
+    hold.close(Amount(20.0, 3.0))
+    assert state("dear", "", Measure.USD) == state("models", "dear", Measure.USD) == (0.0, 0.0)
+    assert state("models", "cheap", Measure.USD) == state("all", "", Measure.USD) == (0.0, 3.0)
+    assert state("places", "two", Measure.AT_ONCE) == (0, 0)

@@ -146,3 +146,52 @@ def test_a_total_told_twice_counts_once() -> None:
     pool.told(total, 4.0, Share(3.0, 3.0))
     assert (pool.used, pool.share.untold) == (5.0, 1.0)
     assert pool.share.granted == 3.0
+
+
+def shared(capacity: float, granted: float, unit: float = 0.0) -> Pool:
+    return Pool(capacity, unit=unit, share=Share(granted=granted))
+
+
+def test_asking_for_more_keeps_what_is_held_and_half_of_the_room() -> None:
+    pool = shared(100.0, 40.0)
+    pool.hold(10.0)
+    assert pool.commit() == 25.0
+    assert pool.share is not None
+    assert pool.share.granted == 25.0
+    # Asked again before the answer is here: nothing more is given up, or a slow answer would take it all.
+    assert pool.commit() == 25.0
+
+
+def test_places_are_given_up_whole() -> None:
+    pool = shared(10.0, 6.0, unit=1.0)
+    pool.hold(1.0)
+    assert pool.commit() == 1.0 + 2.0
+
+
+def test_asking_for_more_never_grants_anything() -> None:
+    """A request that went out on credit is not covered by a grant, and asking must not make one of it."""
+    pool = shared(100.0, 5.0)
+    pool.hold(30.0)
+    assert pool.commit() == 30.0
+    assert pool.share is not None
+    assert pool.share.granted == 5.0
+    pool.settle(30.0, 20.0)
+    pool.commit()
+    assert pool.share.granted == 5.0
+
+
+@given(
+    st.floats(0, 100), st.lists(st.tuples(st.floats(0, 30), st.booleans(), st.booleans()), max_size=20), st.booleans()
+)
+def test_a_grant_only_shrinks_by_asking(granted: float, steps: list[tuple[float, bool, bool]], whole: bool) -> None:
+    pool = shared(100.0, granted, unit=1.0 if whole else 0.0)
+    assert pool.share is not None
+    for amount, settles, asks in steps:
+        pool.hold(amount)
+        if settles:
+            pool.settle(amount, amount)
+        before = pool.share.granted
+        if asks:
+            kept = pool.commit()
+            assert kept >= pool.held
+        assert pool.share.granted <= before
