@@ -5,11 +5,16 @@ from django.urls import path
 from dashboard.views import conversations, figures, history, request, turnlog
 from dashboard.views.alerts import acknowledge_alert, alerts, mute_rule
 from dashboard.views.grades import correct_grade, grades, request_grade, request_grade_page
+from dashboard.views.live import agents, agents_now, live, live_since
 from dashboard.views.overview import overview
 
 app_name = "d"
 urlpatterns = [
     path("", overview, name="overview"),
+    path("live/", live, name="live"),
+    path("live/since/", live_since, name="live_since"),
+    path("agents/", agents, name="agents"),
+    path("agents/now/", agents_now, name="agents_now"),
     path("requests/", history.requests, name="requests"),
     path("errors/", history.errors, name="errors"),
     path("alerts/", alerts, name="alerts"),

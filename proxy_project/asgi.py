@@ -21,7 +21,6 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 pages = get_asgi_application()
 
 import uuid_utils  # noqa: E402
-from channels.routing import URLRouter  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
 
@@ -95,6 +94,13 @@ class Split:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+async def sockets(scope: Scope, receive: Receive, send: Send) -> None:
+    """Channels is loaded with the first page that opens a socket."""
+    from dashboard.live.routes import serve
+
+    await serve(scope, receive, send)
+
+
 async def deny_socket(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a websocket handshake with 426 and why; with 403 on a server that cannot."""
     await receive()
@@ -129,4 +135,4 @@ if apps.is_installed("daphne"):
     refusal = error_body(UPGRADE_REFUSAL, "invalid_request_error")
     refuse_sockets((426, headers_of(refusal), refusal))
 
-application = Split(process_runtime(), settings.TURNLOG.roles, pages, URLRouter([]))
+application = Split(process_runtime(), settings.TURNLOG.roles, pages, sockets)

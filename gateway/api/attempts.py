@@ -299,7 +299,8 @@ class _Tries:
             if self.target is not self.attempts.facts.plan.targets[0]:
                 limited.moved(request, self.attempts.facts, self.target)
             spoken = self.target.speaks or request.dialect
-            stream.watches = limited.answered(answer.status_code, answer.headers.raw, spoken, self.provider.name)
+            watching = limited.answered(answer.status_code, answer.headers.raw, spoken, self.provider.name)
+            stream.watches = (*stream.watches, *watching)
         reply = await accept(request, self.attempts.facts, stream, self.sent, answer)
         if request.filling is not None:
             request.filling.begin(reply, stream)

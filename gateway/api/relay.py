@@ -104,8 +104,20 @@ def deny(request: GatewayRequest, facts: Facts, refusal: Refusal) -> Reply:
         return render(request, refusal)
     reply = render(request, refusal, exchange_id)
     observe_own(exchange, reply)
+    tell_live(request, facts, exchange, reply, Outcome.DENIED, refusal.message)
     exchange.finish(Outcome.DENIED, refusal.message)
     return reply
+
+
+def tell_live(
+    request: GatewayRequest, facts: Facts, exchange: Exchange, reply: Reply, outcome: Outcome, error: str = ""
+) -> None:
+    """Of a request that no provider saw; nothing while nobody looks."""
+    live = request.runtime.live
+    if live.watched:
+        live.answered_here(
+            request, facts, exchange, {"status": reply.status_code, "outcome": outcome.value, "error": error[:120]}
+        )
 
 
 async def answer_by_ourselves(request: GatewayRequest, facts: Facts, exchange: Exchange, own: Answering) -> Reply:
@@ -118,5 +130,6 @@ async def answer_by_ourselves(request: GatewayRequest, facts: Facts, exchange: E
         exchange.finish(Outcome.INTERRUPTED, repr(fault))
         raise
     observe_own(exchange, reply)
+    tell_live(request, facts, exchange, reply, Outcome.COMPLETED)
     exchange.finish(Outcome.COMPLETED)
     return reply

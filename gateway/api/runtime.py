@@ -14,6 +14,7 @@ from django.conf import settings
 from gateway.api.descriptors import Descriptors
 from gateway.api.discovery import ModelDiscovery
 from gateway.api.keeping import ELSEWHERE
+from gateway.api.live_news import LiveNews
 from gateway.api.memory import Memory, bounds_of
 from gateway.api.scraping import Scraping
 from gateway.api.web_gauges import WebGauges
@@ -21,6 +22,7 @@ from gateway.configuration.keeper import ConfigurationKeeper
 from gateway.configuration.sealing import access_key_pepper, pepper
 from gateway.metering.counters import Counters
 from gateway.metering.metering import Metering
+from gateway.metrics.live_channel import WATCH_CHANNEL
 from gateway.metrics.tallies import LiveTallies
 from gateway.policy.redaction import Redactor
 from gateway.policy.signing import UsedSignatures
@@ -90,6 +92,8 @@ class Runtime:
         self.streams: set[ExchangeStream] = set()
         self.uploads: set[GatewayRequest] = set()
         """Requests whose body is being read."""
+        self.live = LiveNews(self)
+        self.configuration.listeners[WATCH_CHANNEL] = self.live.asked
         self.draining = False
         self.cutting = False
         """Running requests are being cut because the drain took too long."""
@@ -105,6 +109,7 @@ class Runtime:
         await asyncio.shield(self._starting)
 
     async def _start(self) -> None:
+        self.live.start()
         self.configuration.start()
         await self.recorder.start()
         # Better a moment later than with refusals; without a database we serve all the same, and say so in /readyz.
@@ -132,6 +137,7 @@ class Runtime:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await self.live.stop()
         await asyncio.to_thread(self.news.stop)
         await asyncio.to_thread(self.gauges.teller.stop)
         await self.upstream.aclose()

@@ -23,6 +23,7 @@ from gateway.upstream.stream import WireStream
 
 if TYPE_CHECKING:
     from gateway.api.answer_cache import Filling
+    from gateway.api.live_watch import LiveWatch
     from gateway.api.request import GatewayRequest
     from gateway.metering.usage import UsageWatch
 
@@ -37,8 +38,8 @@ class ExchangeStream:
     which the client was last given bytes that it has not taken yet; 0.0: it has taken them."""
 
     __slots__ = (
-        "_chunks", "_closed", "_events", "_response", "_tail", "_way_out", "broken", "exchange", "lease", "on_close",
-        "outcome", "problem", "request", "sending_since", "watches",
+        "_chunks", "_closed", "_events", "_response", "_tail", "_way_out", "broken", "exchange", "lease", "live",
+        "on_close", "outcome", "problem", "request", "sending_since", "watches",
     )  # fmt: skip
 
     def __init__(self, request: GatewayRequest, exchange: Exchange) -> None:
@@ -57,7 +58,9 @@ class ExchangeStream:
         self.problem: str | None = None
         self.on_close: Callable[[], None] | None = None
         self._closed = False
-        self.watches: tuple[UsageWatch | Filling, ...] = ()
+        self.live: LiveWatch | None = None
+        """Set while somebody looks at the live pages."""
+        self.watches: tuple[UsageWatch | Filling | LiveWatch, ...] = ()
         """What is to see the provider's bytes besides the record."""
         request.runtime.streams.add(self)
 
@@ -139,6 +142,11 @@ class ExchangeStream:
         """The provider's answer is whole, and the bytes given last were its last."""
         return self.outcome is None and getattr(self._chunks, "is_spent", False)
 
+    @property
+    def status(self) -> int | None:
+        """The provider's; None: it has not answered."""
+        return self._response.status_code if self._response is not None else None
+
     def conclude_whole(self) -> None:
         status = self._response.status_code if self._response is not None else 0
         self.conclude(Outcome.UPSTREAM_ERROR if status >= 400 else Outcome.COMPLETED)
@@ -172,6 +180,8 @@ class ExchangeStream:
             self._response.stream.abort()  # type: ignore[union-attr]
         if self.lease is not None:
             self.lease.release()
+        if self.request.runtime.live.watched:
+            self.request.runtime.live.over(self)
         self.exchange.finish(self.outcome or Outcome.INTERRUPTED, self.problem)
 
     def _outcome_of_interruption(self) -> Outcome:

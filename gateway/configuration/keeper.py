@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -36,6 +37,8 @@ class ConfigurationKeeper:
         self.current: Snapshot | None = None
         self.problem: str | None = "the configuration has not been read yet"
         self.access_file = AccessFile(settings.TURNLOG.access_keys_file, access_key_pepper())
+        self.listeners: dict[str, Callable[[str], None]] = {}
+        """What else is listened for on this connection, by channel; called in this thread with the notice's text."""
         self._copy = copy
         self._stopping = threading.Event()
         self._loaded = threading.Event()
@@ -80,12 +83,14 @@ class ConfigurationKeeper:
         """Listen on one connection until it breaks or we stop."""
         connection.ensure_connection()
         raw = connection.connection
-        raw.execute(f"LISTEN {CHANNEL}")
+        for channel in (CHANNEL, *self.listeners):
+            raw.execute(f"LISTEN {channel}")
         self._replace()
         while not self._stopping.is_set():
-            # A notice only ends the wait: what changed is read from the tables.
-            for _ in raw.notifies(timeout=CHECK_SECONDS, stop_after=1):
-                pass
+            # A notice of a change only ends the wait: what changed is read from the tables.
+            for notice in raw.notifies(timeout=CHECK_SECONDS, stop_after=1):
+                if notice.channel in self.listeners:
+                    self.listeners[notice.channel](notice.payload)
             changed_file = self.access_file.refresh()
             if changed_file or self.current is None or stored_version() != self.current.version:
                 self._replace()

@@ -198,7 +198,7 @@ class Exchange:
     """What the relay reports to. No method raises. `lost` names why bytes are missing; a muted one keeps nothing."""
 
     __slots__ = (
-        "_attempts", "_began", "_delta", "_finished", "_marked", "_received", "_recorder", "id", "lost", "muted",
+        "_attempts", "_began", "_delta", "_finished", "_marked", "_recorder", "id", "lost", "muted", "received",
         "ruled", "withheld",
     )  # fmt: skip
 
@@ -214,7 +214,7 @@ class Exchange:
         self._began = monotonic_ns()
         self._delta = Delta(self)
         self._marked = False
-        self._received = 0
+        self.received = 0
         self._attempts: list[Attempt] = []
         self._finished = False
 
@@ -301,7 +301,7 @@ class Exchange:
             if armed:
                 hit("chunk")
             size = len(data)
-            self._received += size
+            self.received += size
             if self.lost is None and size and self._may_keep(size):
                 delta, at_us = self._delta, (monotonic_ns() - self._began) // 1000
                 withheld = self.withheld
@@ -371,7 +371,7 @@ class Exchange:
     def _end(self, outcome: Outcome, error: str | None) -> None:
         withheld = self.withheld
         kept_as = "full" if withheld is None else withheld.kept_as
-        end = End(self.elapsed_us(), outcome.value, error, self._attempts, self.lost or kept_as, self._received)
+        end = End(self.elapsed_us(), outcome.value, error, self._attempts, self.lost or kept_as, self.received)
         self._delta.end = end if withheld is None else withheld.end(end)
         self.mark()
 
@@ -383,7 +383,7 @@ class Exchange:
         if recorder.submitted - recorder.spool.written >= recorder.backlog_bound:
             self.lost = "lost_backlog"
             return False
-        if self._received > recorder.exchange_bytes:
+        if self.received > recorder.exchange_bytes:
             self.lost = "lost_size"
             return False
         recorder.submitted += size + CHUNK_OVERHEAD

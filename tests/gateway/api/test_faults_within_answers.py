@@ -42,7 +42,7 @@ class Given:
 
 
 def answered(directory: Path) -> tuple[ExchangeStream, Given]:
-    runtime: Any = SimpleNamespace(streams=set(), cutting=False)
+    runtime: Any = SimpleNamespace(streams=set(), cutting=False, live=SimpleNamespace(watched=False))
     request = GatewayRequest(SCOPE, cast(Receive, nothing), runtime)
     stream = request.stream = ExchangeStream(request, make_recorder(directory).admit(new_id(), admission()))
     given = Given()

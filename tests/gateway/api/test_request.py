@@ -20,7 +20,7 @@ async def nothing() -> Any: ...
 
 def test_a_request_that_is_over_goes_without_the_garbage_collector(tmp_path: Path) -> None:
     """What it holds (bodies, headers, the task) would stay until the collector comes by."""
-    runtime: Any = SimpleNamespace(streams=set(), cutting=False)
+    runtime: Any = SimpleNamespace(streams=set(), cutting=False, live=SimpleNamespace(watched=False))
     request = GatewayRequest(SCOPE, cast(Receive, nothing), runtime)
     exchange = make_recorder(tmp_path).admit(new_id(), admission())
     stream = request.stream = ExchangeStream(request, exchange)

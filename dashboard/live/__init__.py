@@ -1,0 +1,1 @@
+"""What is under way now: told by `web` processes, shown as it happens."""
