@@ -1,4 +1,4 @@
-"""Websockets of the dashboard. Loaded with the first one that is asked for: a process that only relays needs none of it."""
+"""Websockets of the dashboard. Loaded with the first one that is asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.urls import path
 
 from dashboard.live.socket import LiveSocket
 
-sockets = URLRouter([path("d/ws/live", LiveSocket.as_asgi())])  # type: ignore[arg-type]
+sockets = URLRouter([path("d/ws/live", LiveSocket.as_asgi())])
 KNOWN = ("/d/ws/live",)
 
 

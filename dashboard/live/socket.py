@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
@@ -36,7 +36,7 @@ ELSEWHERE = 4403
 Teams = frozenset[str] | None
 
 
-class LiveSocket(AsyncWebsocketConsumer):
+class LiveSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         if not from_here(self.scope["headers"]):
             await self.close(ELSEWHERE)
@@ -108,7 +108,7 @@ def session_key(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
 
 
 @sync_to_async
-def allowed(key: str | None) -> Teams | bool:
+def allowed(key: str | None) -> Teams | Literal[False]:
     """Of which teams the session's user may see figures; False: none, or nobody is signed in."""
     close_old_connections()
     session = import_module(settings.SESSION_ENGINE).SessionStore(key)

@@ -1,4 +1,4 @@
-"""The live pages over running processes: what is under way shows at once, to those who may see it, and to nobody else."""
+"""The live pages over running processes: what is under way shows at once, to those who may see it."""
 
 from __future__ import annotations
 
