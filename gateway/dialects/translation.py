@@ -22,7 +22,7 @@ from gateway.dialects.faults import describe_page
 from gateway.dialects.folding import Fold, unfold
 from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile
-from gateway.dialects.turn import Loss, Request, Text, Unknown
+from gateway.dialects.turn import Image, Loss, Part, Refused, Request, Text, ToolResult, Unknown
 
 _SNIFFED_BYTES: Final = 16
 _STREAM_STARTS: Final = (b"event:", b"data:", b":", b"id:", b"retry:")
@@ -69,8 +69,26 @@ def translate_request(
     asked = replace(request, model=model) if model else request
     if demote:
         asked = replace(asked, stream=True)
+    if not profile.images:
+        refuse_images(request)
     encoded = CODECS[provider].encode_request(asked, profile)
     return Translation(caller, provider, profile, request, encoded, encoded.losses, len(body))
+
+
+def refuse_images(request: Request) -> None:
+    """For a model that takes none. Raises Refused, so that the route's next target is asked, where there is one."""
+    for number, message in enumerate(request.messages):
+        if _has_image(message.content):
+            where = f"messages.{number}.content"
+            raise Refused(
+                f"{where}: this model takes no images. Use one that does, or leave the image out. Whoever runs this "
+                "gateway can give the route another target, or the model a route for images (scenario: image).",
+                where,
+            )
+
+
+def _has_image(parts: Iterable[Part]) -> bool:
+    return any(isinstance(part, Image) or (isinstance(part, ToolResult) and _has_image(part.content)) for part in parts)
 
 
 def without_conversation(translation: Translation) -> Translation:

@@ -183,8 +183,6 @@ class MessagesEncoder:
 
     def _part(self, part: Part, path: str) -> dict[str, Any]:
         if isinstance(part, Image):
-            if not self._profile.images:
-                raise Refused(f"{path}: this model takes no images. Use one that does, or leave the image out.", path)
             detail = {"detail": part.detail} if part.detail else {}
             return self._mark(
                 {"type": "image_url", "image_url": {"url": url_of(part.source, path), **detail}}, part.cache

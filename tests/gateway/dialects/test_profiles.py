@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from gateway.dialects.codecs import CODECS
-from gateway.dialects.names import Dialect
+from gateway.dialects.model_list import ListedModel, fit_profile
+from gateway.dialects.names import Dialect, ProviderDialect
 from gateway.dialects.profile import Profile
 from gateway.dialects.profiles import DEFAULT_PROFILE, PROFILES, choose_profile
+from gateway.dialects.translation import translate_request
 from gateway.dialects.turn import Refused
 
 SCHEMA = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "additionalProperties": False}
@@ -96,8 +98,25 @@ def test_thinking_that_is_switched_off_is_never_switched_on(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["deepseek", "cerebras"])
 def test_an_image_is_refused_where_nothing_sees(name: str) -> None:
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [IMAGE]}]}
     with pytest.raises(Refused, match="takes no images"):
-        asked(PROFILES[name], messages=[{"role": "user", "content": [IMAGE]}])
+        translated(PROFILES[name], Dialect.CHAT, body)
+
+
+RESULT = {"type": "tool_result", "tool_use_id": "t", "content": [IMAGE]}
+
+
+@pytest.mark.parametrize("content", [IMAGE, RESULT], ids=["in a message", "in a result"])
+@pytest.mark.parametrize("provider", [Dialect.CHAT, Dialect.RESPONSES])
+def test_a_model_whose_listing_has_no_images_is_sent_none(provider: Dialect, content: Any) -> None:
+    blind = fit_profile(DEFAULT_PROFILE, ListedModel("m", "{}", ProviderDialect.OPENAI, vision=False))
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [content]}]}
+    with pytest.raises(Refused, match=r"takes no images.*scenario: image"):
+        translated(blind, provider, body)
+
+
+def translated(profile: Profile, provider: Dialect, body: Any) -> None:
+    translate_request(Dialect.ANTHROPIC, provider, profile, json.dumps(body).encode(), model=None, tag="t")
 
 
 HOSTS = {
