@@ -137,7 +137,8 @@ class Hold:
         before = {(counter.rule.name, counter.subject): counter for counter in self.counted}
         found = self._counters.find(book, who, now, budgets=self.aside is not None)
         after = {(counter.rule.name, counter.subject): counter for counter in found}
-        stays, goes = [], []
+        stays: list[tuple[Counter, Measure, Pool, float]] = []
+        goes: list[tuple[Counter, Measure, Pool, float]] = []
         for entry in self._held:
             (stays if (entry[0].rule.name, entry[0].subject) in after else goes).append(entry)
         self._held = stays
