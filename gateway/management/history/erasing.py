@@ -17,7 +17,8 @@ from gateway.history.sweeping import Busy, sweep
 from gateway.management.history.action import Action
 from gateway.management.history.printing import dump
 from gateway.models import ErasureCertificate
-from gateway.recording.erasing import erase_everywhere, find_letters
+from gateway.recording.erasing import empty_letters, erase_everywhere, find_letters
+from gateway.recording.letter_terms import due_letters
 
 SELECTORS = {
     "session": "one session, by its id",
@@ -39,16 +40,17 @@ def retention_arguments(parser: ArgumentParser) -> None:
 
 def retention(command: BaseCommand, *, dry_run: bool, json: bool, yes: bool, **options: Any) -> None:
     now = datetime.datetime.now(datetime.UTC)
-    found = due(now)
+    found, letters = due(now), due_letters(now)
     if json:
-        command.stdout.write(dump(due_object(found), indent=2))
+        command.stdout.write(dump({**due_object(found), "letters": len(letters)}, indent=2))
     else:
-        tell_due(command, found)
-    if dry_run or not (found.months or any(team.exchanges > team.held for team in found.teams)):
+        tell_due(command, found, len(letters))
+    if dry_run or not (found.months or letters or any(team.exchanges > team.held for team in found.teams)):
         return
     ask(yes, "Remove this for good?")
     for step in guarded(keep_terms(now)):
         command.stderr.write(step)
+    empty_letters(letters)
 
 
 def due_object(found: Due) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def due_object(found: Due) -> dict[str, Any]:
     return {"months": months, "teams": teams, "bytes": sum(due.bytes for due in found.months)}
 
 
-def tell_due(command: BaseCommand, found: Due) -> None:
+def tell_due(command: BaseCommand, found: Due, letters: int) -> None:
     for month in found.months:
         what = f"{month.exchanges:,} exchanges, {month.held:,} of them held"
         command.stdout.write(f"{month.month:%Y-%m}  {what}; {month.bytes:,} bytes return")
@@ -73,7 +75,9 @@ def tell_due(command: BaseCommand, found: Due) -> None:
             f"{team.team}, before {team.before:%Y-%m-%d}: {team.exchanges:,} exchanges of {team.raw_bytes:,} bytes, "
             f"{team.held:,} of them held"
         )
-    if not (found.months or found.teams):
+    if letters:
+        command.stdout.write(f"{letters:,} dead letters")
+    if not (found.months or found.teams or letters):
         command.stdout.write("nothing is due")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import uuid
 from collections.abc import Callable
@@ -14,10 +15,11 @@ from django.core.management import call_command
 
 from gateway.dialects.names import Dialect
 from gateway.history.responses import find_withdrawn
-from gateway.models import CacheClearing, DeadLetter, ErasureCertificate, LegalHold, RequestLog
+from gateway.models import CacheClearing, DeadLetter, ErasureCertificate, LegalHold, RequestLog, RetentionTerm, Team
 from gateway.recording import failpoints, loading
-from gateway.recording.erasing import empty_quarantine, find_letters
+from gateway.recording.erasing import empty_letters, empty_quarantine, find_letters
 from gateway.recording.frames import Kind, encode_head
+from gateway.recording.letter_terms import due_letters
 from gateway.recording.loader import Loader
 from gateway.recording.series import QUARANTINE_NAME
 from gateway.recording.status import read_status
@@ -85,6 +87,20 @@ def test_a_letter_nobody_can_read_is_told_of(letters: list[uuid.UUID]) -> None:
     told, said = erase("--session", "gone")
     assert told["letters"] == 1
     assert "1 dead letters cannot be read" in said
+
+
+def test_dead_letters_go_when_their_term_is_over(letters: list[uuid.UUID]) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    assert due_letters(now + datetime.timedelta(days=900)) == []
+    RetentionTerm.objects.create(team=Team.objects.create(name="red"), days=3)
+    assert due_letters(now + datetime.timedelta(days=9)) == [], "they are of no team"
+    RetentionTerm.objects.create(days=7)
+    assert due_letters(now + datetime.timedelta(days=6)) == []
+    DeadLetter.objects.filter(exchange_id=letters[0]).update(frames=b"torn")
+    LegalHold.objects.create(name="Case 1", session_id="stays")
+    assert due_letters(now + datetime.timedelta(days=8)) == letters[:2]
+    empty_letters(letters[:2])
+    assert due_letters(now + datetime.timedelta(days=8)) == []
 
 
 def test_a_response_is_withdrawn_with_its_exchange() -> None:
