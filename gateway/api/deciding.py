@@ -146,7 +146,7 @@ def check_signed(request: GatewayRequest, facts: Facts) -> None:
     caller = facts.caller
     if caller is None or caller.signing_secret is None:
         return
-    value = request.header(SIGNATURE) or b""
+    value = (request.header(SIGNATURE) or b"").strip()
     whole_target = request.sent_target
     now = time.time()
     problem = check_signature(caller.signing_secret, value, request.method, whole_target, facts.body, now)

@@ -25,7 +25,6 @@ from gateway.metering.metering import Metering
 from gateway.metrics.live_channel import WATCH_CHANNEL
 from gateway.metrics.tallies import LiveTallies
 from gateway.policy.redaction import Redactor
-from gateway.policy.signing import UsedSignatures
 from gateway.policy.snapshot import ProviderEntry, Snapshot
 from gateway.recording.answer_store import AnswerStore, KeptAnswer
 from gateway.recording.kept_responses import KeptResponses
@@ -35,6 +34,7 @@ from gateway.upstream.client import Timeouts, UpstreamClient
 from gateway.upstream.fleet import Fleet
 from gateway.upstream.health_checks import HealthChecks
 from gateway.upstream.news import FleetNews
+from gateway.upstream.signatures import SharedSignatures
 
 if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
@@ -86,7 +86,7 @@ class Runtime:
         """What is counted here and in no record."""
         self.obeyed: Snapshot | None = None
         """The snapshot that the fleet follows."""
-        self.signatures = UsedSignatures()
+        self.signatures = SharedSignatures(environment.redis_url)
         self.access_pepper = access_key_pepper()
         self.errand_key = pepper("errands")
         self.streams: set[ExchangeStream] = set()
@@ -119,7 +119,7 @@ class Runtime:
         checks = HealthChecks(self.fleet, self.upstream, self.present_providers)
         chores = (
             self._watch_stalls(), self.discovery.run(), self._sweep_responses(), checks.run(), self.news.tell_states(),
-            self.metering.run(), self.gauges.run(),
+            self.metering.run(), self.gauges.run(), self.signatures.run(),
         )  # fmt: skip
         self._watching = [asyncio.create_task(chore) for chore in chores]
 

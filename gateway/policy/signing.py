@@ -42,7 +42,7 @@ def check_signature(secret: bytes, value: bytes, method: str, target: bytes, bod
 
 
 class UsedSignatures:
-    """Those of the last window, bounded; each process remembers its own."""
+    """Those of the last window, bounded."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[bytes, float] = OrderedDict()

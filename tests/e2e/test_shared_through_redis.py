@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import socket
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
+from gateway.policy.signing import sign
 from tests.conftest import RedisProcess, free_port, running_redis
 from tests.e2e.configured import apply_and_wait
 from tests.e2e.processes import WebProcess, running_web, until
@@ -21,6 +23,7 @@ from tests.e2e.wire import Answer, Pairs, ask
 from tests.upstream import FakeProvider
 
 KEY = "key-of-the-shared-tests-0123"
+SIGNED, SIGNING = "key-that-is-signed-0123456", "the-secret-of-the-signer-0123456789"
 OPENED = "breaker of {0} for {0}: closed → open"
 DOCUMENT = """
 providers:
@@ -39,7 +42,7 @@ routes:
   - {{match: limited, provider: limited}}
   - {{match: rejected, provider: rejected}}
   - {{match: fine, provider: fine}}
-api_keys: [{{name: tests, key_env: KEY}}]
+api_keys: [{{name: tests, key_env: KEY}}, {{name: signer, key_env: SIGNED, signing_secret_env: SIGNING}}]
 """
 
 
@@ -59,7 +62,7 @@ def pair(
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
     secrets = {"TURNLOG_SECRET_KEY": "s" * 50, "TURNLOG_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
     with running_redis(tmp_path_factory.mktemp("redis"), free_port()) as redis:
-        environment = upstreams | secrets | {"KEY": KEY, "REDIS_URL": redis.url}
+        environment = upstreams | secrets | {"KEY": KEY, "SIGNED": SIGNED, "SIGNING": SIGNING, "REDIS_URL": redis.url}
         with (
             running_web(one, session_database_url, **environment) as first,
             running_web(two, session_database_url, **environment) as second,
@@ -123,6 +126,39 @@ def test_a_process_that_starts_later_learns_what_was_found_out(
         assert until(lambda: say(third, "fragile").status == 529, 3, "the news")
 
 
+def signed(number: int) -> bytes:
+    target = TARGET + str(number).encode()
+    return sign(SIGNING.encode(), int(time.time()), "POST", target, b'{"model":"fine"}')
+
+
+TARGET, NUMBERS = b"/v1/messages?signed=", itertools.count()
+
+
+def send_signed(web: WebProcess, number: int, signature: bytes) -> Answer:
+    pairs: Pairs = [(b"x-api-key", SIGNED.encode()), (b"x-turnlog-signature", signature)]
+    return ask(web, "POST", f"{TARGET.decode()}{number}", pairs, b'{"model":"fine"}')
+
+
+def test_a_signed_request_opens_once_in_all_processes(
+    pair: Pair, provider: FakeProvider, session_database_url: str, tmp_path: Path
+) -> None:
+    """A replay that comes before the news opens the other process, so each try is another request."""
+
+    def is_refused_elsewhere() -> bool:
+        number = next(NUMBERS)
+        signature = signed(number)
+        assert send_signed(pair.first, number, signature).status == 200
+        return b"used before" in send_signed(pair.second, number, signature).body
+
+    number = next(NUMBERS)
+    signature = signed(number)
+    assert until(is_refused_elsewhere, 5, "a replay that is refused by the other process")
+    assert send_signed(pair.second, number, signature).status == 200
+    environment = pair.first.environment | {"TURNLOG_DATA_DIR": str(tmp_path / "data")}
+    with running_web(tmp_path, session_database_url, **environment) as third:
+        assert b"used before" in send_signed(third, number, signature).body
+
+
 def test_a_stalled_redis_delays_no_request(pair: Pair, provider: FakeProvider) -> None:
     pair.redis.process.send_signal(signal.SIGSTOP)
     try:
@@ -135,6 +171,11 @@ def test_a_stalled_redis_delays_no_request(pair: Pair, provider: FakeProvider) -
         assert max(seconds for *_, seconds in answers) < 0.9
         until(lambda: "were not sent" in pair.first.output, 10, "the note that Redis does not answer")
         assert say(pair.first, "fine").status == 200
+        began, number = time.monotonic(), next(NUMBERS)
+        signature = signed(number)
+        assert send_signed(pair.first, number, signature).status == 200
+        assert send_signed(pair.first, number, signature).status == 401
+        assert time.monotonic() - began < 0.9
     finally:
         pair.redis.process.send_signal(signal.SIGCONT)
 
