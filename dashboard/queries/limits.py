@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.history.limit_values import LENGTHS, moment, number, span
+
 UNIFIED: Final = re.compile(r"anthropic-ratelimit-unified-(?P<window>[\w.]+?)-(?P<what>utilization|reset|status)")
 COUNTED: Final = re.compile(
     r"(?P<family>anthropic-ratelimit|x-ratelimit)-"
@@ -16,12 +18,6 @@ COUNTED: Final = re.compile(
 CODEX: Final = re.compile(
     r"x-codex-(?P<window>[\w-]+?)-(?P<what>used-percent|window-minutes|reset-after-seconds|reset-at)"
 )
-DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-LENGTHS: Final = {
-    "5h": datetime.timedelta(hours=5),
-    "7d": datetime.timedelta(days=7),
-}
 
 
 @dataclass(slots=True)
@@ -106,33 +102,3 @@ def read_counted(found: dict[str, Gauge], name: str, value: str, at: datetime.da
     else:
         gauge.resets_at = moment(value, at)
     return True
-
-
-def number(text: str) -> float | None:
-    """A finite number that is not below zero."""
-    try:
-        found = float(text)
-    except ValueError:
-        return None
-    return found if 0 <= found < 1e15 else None
-
-
-def span(seconds: float) -> datetime.timedelta | None:
-    return datetime.timedelta(seconds=seconds) if seconds < 1e9 else None
-
-
-def moment(text: str, at: datetime.datetime) -> datetime.datetime | None:
-    """Seconds of Unix time, an ISO 8601 time, or a duration from `at` on, such as `6m0s`."""
-    amount = number(text)
-    try:
-        if amount is not None:
-            after = span(amount) if amount < 1e8 else None
-            return at + after if after is not None else datetime.datetime.fromtimestamp(amount, datetime.UTC)
-        parts = DURATION.findall(text)
-        if parts and "".join(f"{count}{unit}" for count, unit in parts) == text:
-            after = span(sum(float(count) * UNITS[unit] for count, unit in parts))
-            return at + after if after is not None else None
-        found = datetime.datetime.fromisoformat(text)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)

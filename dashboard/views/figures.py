@@ -17,6 +17,7 @@ from dashboard.queries import usage as usage_figures
 from dashboard.queries.usage import GROUPS, Usage, UsageQuery, csv_rows
 from dashboard.scope import Scope
 from dashboard.shell import show
+from gateway.history.quota import Burner, Window
 from gateway.history.rollups import zones
 
 
@@ -109,7 +110,7 @@ def quota(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     return show(request, viewer, "quota", "dashboard/quota.html", context)
 
 
-def burner_links(window: quota_figures.Window) -> list[tuple[quota_figures.Burner, str]]:
+def burner_links(window: Window) -> list[tuple[Burner, str]]:
     since = usage_figures.stamp(window.begins) if window.begins else ""
     rows = Rows(Scope(since=since, until=usage_figures.stamp(window.resets_at) if window.resets_at and since else ""))
     return [

@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from gateway.alerting.money import budgets_used
+from gateway.alerting.money import budgets_used, quota_forecasts
 from gateway.alerting.providers import Fleet
 from gateway.alerting.requests import Requests
 from gateway.alerting.spool import Spool
@@ -65,6 +65,7 @@ def readers_at(now: datetime.datetime) -> dict[Metric, Reader]:
         Metric.SPOOL_DEPTH: spool.depth,
         Metric.DROPPED: spool.dropped,
         Metric.BUDGET_USED: lambda rule: budgets_used(rule, now),
+        Metric.QUOTA_FORECAST: lambda rule: quota_forecasts(rule, now),
     }
 
 

@@ -1,4 +1,4 @@
-"""Readings of budgets: how much of each is used, and warnings that wait to be told."""
+"""Readings of budgets and quotas: how much of each is used, and warnings of budgets that wait to be told."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from urllib.parse import urlencode
 from django.db import transaction
 
 from gateway.announcing.announce import announce
+from gateway.history.limit_values import LENGTHS
+from gateway.history.quota import accounts, read_samples, window_of
+from gateway.history.visibility import EVERYTHING
 from gateway.models import AlertRule, Budget, BudgetEvent, BudgetStanding
 from gateway.policy.alerting import Reading, Severity
 from gateway.policy.limits import Scope
@@ -29,6 +32,16 @@ def budgets_used(rule: AlertRule, now: datetime.datetime) -> Iterator[Reading]:
         team = row.subject if budget.scope == Scope.TEAM.value else ""
         subject = f"{row.budget} {row.subject}".strip()
         yield Reading(subject, 100 * max(shares, default=0.0), team=team, link=standings_of(row.budget))
+
+
+def quota_forecasts(rule: AlertRule, now: datetime.datetime) -> Iterator[Reading]:
+    """In percent, of each account and window that says when it begins anew: what will be used by then."""
+    for account in accounts(EVERYTHING, now):
+        said = read_samples(account, now)
+        for name, length in LENGTHS.items():
+            window = window_of(account, name, length, said, now)
+            if window is not None and window.forecast is not None:
+                yield Reading(f"{account} {name}", 100 * window.forecast.at_reset, link="/d/quota/")
 
 
 def standings_of(budget: str) -> str:

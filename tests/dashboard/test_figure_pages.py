@@ -14,10 +14,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dashboard.queries.quota import Sample as Used
-from dashboard.queries.quota import Window, foretell, read_quota, stepped
+from dashboard.queries.quota import read_quota, stepped
 from dashboard.queries.usage import UsageQuery, bounds_of, forecast_month, inert, read_usage
 from dashboard.scope import Scope
+from gateway.history.quota import Sample as Used
+from gateway.history.quota import Window, foretell
 from gateway.history.rollups import roll_up_all
 from gateway.history.visibility import EVERYTHING, Sight
 from gateway.models import ApiKey

@@ -341,6 +341,21 @@ class TestSpool:
         assert list(spool.age(AlertRule())) == list(spool.depth(AlertRule())) == list(spool.dropped(AlertRule())) == []
 
 
+def test_an_account_that_will_not_last() -> None:
+    """Sixty percent are used when three of five hours are left: at this pace it will be 150."""
+    name = "anthropic-ratelimit-unified-5h-"
+    resets = timezone.now() + 3 * AN_HOUR
+    said = {"utilization": "0.60", "reset": str(int(resets.timestamp())), "status": "allowed"}
+    headers = [(name + what, value) for what, value in said.items()]
+    organization = ("anthropic-organization-id", "org-1")
+    keep([Sample(BODY, response_headers=[("content-type", "text/event-stream"), organization, *headers])])
+    rule(metric="quota_forecast", operator=">", threshold=100)
+    look()
+    alert = Alert.objects.get(state="open")
+    assert alert.subject == "org-1 5h"
+    assert alert.value == pytest.approx(150, abs=1)
+
+
 class TestBudgets:
     def window(self) -> dict[str, Any]:
         now = timezone.now()
