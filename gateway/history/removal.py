@@ -44,8 +44,8 @@ DELETE FROM gateway_grade grade USING gone WHERE grade.id = gone.grade_id AND NO
 
 @dataclass(slots=True)
 class Removed:
-    """What a removal removed. `places` are the months and scopes to be swept; `responses` are those a caller could go
-    on from, `letters` the dead letters that were stored after all."""
+    """What a removal removed. `places` are the months and scopes to be swept; `responses` are those of the
+    Responses API, which the gateway gives out no more; `letters` the dead letters that were stored after all."""
 
     exchanges: int = 0
     bodies_bytes: int = 0

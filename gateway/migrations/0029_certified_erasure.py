@@ -23,6 +23,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='erasurecertificate',
             name='responses',
-            field=models.IntegerField(db_default=0, default=0, help_text='of those, responses that no caller can go on from any more'),
+            field=models.IntegerField(db_default=0, default=0, help_text='of those, responses that this gateway gives out no more'),
         ),
     ]

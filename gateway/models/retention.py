@@ -56,7 +56,7 @@ class ErasureCertificate(models.Model):
     bodies_bytes = models.BigIntegerField(help_text="bytes of requests and answers, as they were recorded")
     blobs = models.IntegerField(help_text="pieces of text nobody else refers to, removed with them")
     responses = models.IntegerField(
-        db_default=0, default=0, help_text="of those, responses that no caller can go on from any more"
+        db_default=0, default=0, help_text="of those, responses that this gateway gives out no more"
     )
     letters = models.IntegerField(db_default=0, default=0, help_text="dead letters that were emptied")
     quarantined = models.IntegerField(
