@@ -115,6 +115,7 @@ def test_ones_own_budgets_and_limits(
     Limit.objects.create(name="everybody", scope="key", requests_per_minute=60, concurrent=4)
     page = open_page("/d/me/", width=width, scheme=scheme)
     expect(page.get_by_text("$25.00 left of $25.00")).to_be_visible()
+    expect(page.locator(".me-anew").first).to_contain_text("begins anew")
     keep_picture(page, f"me-{width}-{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     trouble.expect_none(page)
