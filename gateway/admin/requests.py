@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from gateway.admin.grade_selected import ask_for_ticked, confirmation, ticked
 from gateway.admin.request_filter import RequestFilter, as_uuid
 from gateway.admin.request_list import choices, counted, read_page
 from gateway.admin.site import ModelAdmin
@@ -35,6 +36,7 @@ class RequestLogAdmin(ModelAdmin[RequestLog]):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
+            path("grade/", view(self.grade_view), name="gateway_requestlog_grade"),
             path("<uuid:request_id>/", view(self.detail_view), name="gateway_requestlog_detail"),
             path("<uuid:request_id>/raw/<str:part>/", view(self.raw_view), name="gateway_requestlog_raw"),
         ]
@@ -53,6 +55,7 @@ class RequestLogAdmin(ModelAdmin[RequestLog]):
             "count": counted(matching),
             "page": read_page(matching, narrowed, request.GET.dict()),
             "newest": narrowed.address(),
+            "grades": sight.teams is None or bool(sight.teams),
             "without_session": narrowed.address(session=""),
             **(extra_context or {}),
         }
@@ -72,6 +75,19 @@ class RequestLogAdmin(ModelAdmin[RequestLog]):
 
     def raw_view(self, request: HttpRequest, request_id: UUID, part: str) -> HttpResponse:
         return redirect("d:request_raw", request_id, part)
+
+    def grade_view(self, request: HttpRequest) -> HttpResponse:
+        """Asks, once it was confirmed, for the grades of what was ticked in the list."""
+        self.require_view(request)
+        back = redirect("admin:gateway_requestlog_changelist")
+        rows = ticked(request) if request.method == "POST" else []
+        if not rows:
+            messages.warning(request, "Tick the requests whose prompts are to be graded.")
+            return back
+        if "confirmed" in request.POST:
+            ask_for_ticked(request, rows)
+            return back
+        return self.page(request, "admin/gateway/requestlog/grade.html", confirmation(request, rows))
 
     def require_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):

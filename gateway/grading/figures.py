@@ -46,6 +46,13 @@ def visible_grades(sight: Sight) -> QuerySet[Grade]:
     return grades if sight.teams is None else grades.filter(team__in=sorted(sight.teams))
 
 
+def usual_cost(sight: Sight, newest: int = 100) -> Decimal | None:
+    """What one of the newest grades cost on average, in USD; None: of none it is known."""
+    done = visible_grades(sight).filter(state=Grade.State.DONE, cost_usd__isnull=False).order_by("-pk")[:newest]
+    found: Decimal | None = Grade.objects.filter(pk__in=done.values("pk")).aggregate(mean=Avg("cost_usd"))["mean"]
+    return found
+
+
 def summary_of(grades: QuerySet[Grade]) -> Summary:
     done = Q(state=Grade.State.DONE)
     means = {name: Avg(Cast(KT(f"points__{name}"), FloatField()), filter=done & COUNTS) for name in CRITERIA}
