@@ -161,7 +161,7 @@ class AlertRuleAdmin(VersionedAdmin):
     actions = (*MUTES, "unmute", "switch_on", "switch_off")
     change_form_before_template = "admin/gateway/alertrule/before_form.html"
     fieldsets = (
-        (None, {"fields": (("name", "severity"), ("enabled", "muted_until"), "note")}),
+        (None, {"fields": (("name", "severity"), ("enabled", "note"), "muted_until")}),
         (
             "When",
             {
