@@ -95,9 +95,10 @@ def read_agents(viewer: Viewer, team: str = "") -> dict[str, Any]:
     }
 
 
-def order(one: Working) -> tuple[bool, bool, float]:
-    """The stalled first, then the busy, then by who was at work last."""
-    return not one.is_stalled, not one.turns, -(one.last.timestamp() if one.last else 0.0)
+def order(one: Working) -> tuple[bool, bool, float, Spot]:
+    """The stalled first, then the busy, which keep their places, then by who was at work last."""
+    last = one.last.timestamp() if one.last and not one.turns else 0.0
+    return not one.is_stalled, not one.turns, -last, (one.team, one.key, one.session)
 
 
 def turn_of(record: Record, now: float) -> Turn:
