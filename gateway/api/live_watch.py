@@ -12,7 +12,7 @@ THINKING = (b'"thinking"', b'"reasoning"')
 AROUND_A_DELTA = 90
 """Bytes of an event beside the text it brings, roughly."""
 BYTES_A_TOKEN = 4
-UPDATE_SECONDS = 0.45
+UPDATE_SECONDS = 1.0
 
 
 class LiveWatch:

@@ -1,0 +1,122 @@
+"""What being watched costs, and how soon what begins is seen: 200 streams at once, with a live page open and without.
+
+    python -m bench.live [--rounds 3] [--streams 200] [--gap 100]
+
+One recording `manage.py web`. The watcher does what a dashboard process does: it asks on `turnlog_watch` and listens on
+`turnlog_live`. CPU time is that of `web` alone, by event; the ratio is the median of those of the rounds. How soon: from
+the moment a request is admitted, by its own record, until the watcher has its notice. Exit status 0: at most 5 %
+more CPU, and 99 of 100 requests seen within 300 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+
+from bench.__main__ import CACHE, positive
+from bench.configured import settle
+from bench.load import LoadFailed, Sample
+from bench.programs import find_programs
+from bench.session import Plan, prepared, tell
+from bench.targets import ON
+from bench.workloads import Workload, paced
+from gateway.metrics.live_channel import ASK_AGAIN_SECONDS, HELLO, LIVE_CHANNEL, WATCH_CHANNEL
+
+MOST_CPU = 1.05
+SEEN_SECONDS = 0.3
+EVENTS = 100
+
+
+class Watcher:
+    """A dashboard process, as far as `web` can tell. `seen`: seconds from each request's beginning to its notice."""
+
+    def __init__(self, database_url: str) -> None:
+        self.seen: list[float] = []
+        self._stopping, self._heard = threading.Event(), threading.Event()
+        self._connection = psycopg.connect(database_url, autocommit=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Watcher:
+        self._thread.start()
+        if not self._heard.wait(10):
+            raise LoadFailed("web does not tell what is under way")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join(10)
+        self._connection.close()
+
+    def _run(self) -> None:
+        self._connection.execute(f"LISTEN {LIVE_CHANNEL}")
+        asked = 0.0
+        while not self._stopping.is_set():
+            if time.monotonic() - asked > ASK_AGAIN_SECONDS:
+                payload, asked = "" if asked else HELLO, time.monotonic()
+                self._connection.execute("SELECT pg_notify(%s, %s)", (WATCH_CHANNEL, payload))
+            for notice in self._connection.notifies(timeout=0.2, stop_after=1):
+                now, told = time.time(), json.loads(notice.payload)
+                self._heard.set()
+                if not told["f"] and not told["l"]:
+                    self.seen += [now - event["at"] for event in told["e"] if event["k"] == "s"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        "python -m bench.live", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=positive, default=3, help="how many (3)")
+    parser.add_argument("--streams", type=positive, default=200, help="how many at once (200)")
+    parser.add_argument("--gap", type=positive, default=100, help="milliseconds between the events of one (100)")
+    options = parser.parse_args()
+    workload = paced(options.streams, EVENTS, gap=options.gap * 1000)
+    with tempfile.TemporaryDirectory(prefix="turnlog-live-") as name:
+        # PostgreSQL runs as another account when we are root, and must be able to walk to its data.
+        os.chmod(name, 0o755)
+        with prepared(Plan([], [ON], [], options.rounds, 0), find_programs(CACHE), Path(name), CACHE) as session:
+            session.warm_up()
+            assert session.store is not None
+            alone: list[Sample] = []
+            watched: list[Sample] = []
+            seen: list[float] = []
+            for number in range(options.rounds):
+                alone.append(asked(session, workload, f"round {number + 1} nobody looks"))
+                with Watcher(session.store.database_url) as watcher:
+                    watched.append(asked(session, workload, f"round {number + 1} watched"))
+                seen += watcher.seen
+                time.sleep(13.0)  # the question that was asked last counts for so long
+            return judge(alone, watched, seen, options.streams * options.rounds)
+
+
+def asked(session, workload: Workload, what: str) -> Sample:  # type: ignore[no-untyped-def]
+    sample: Sample = session.generator.run(session.targets[0], workload)
+    settle(session)
+    tell(f"{what:24} {sample.cpu:.1f} us an event, {sample.rate:.0f} events/s, event p50 {sample.delay_p50:.3f} ms")
+    if sample.errors:
+        raise LoadFailed(f"{sample.errors} errors: {sample.complaint}")
+    return sample
+
+
+def judge(alone: list[Sample], watched: list[Sample], seen: list[float], streams: int) -> int:
+    ratio = statistics.median(more.cpu / less.cpu for more, less in zip(watched, alone, strict=True))  # type: ignore[operator]
+    late = statistics.quantiles(seen, n=100)[98] if len(seen) > 1 else float("inf")
+    held = ratio <= MOST_CPU and late <= SEEN_SECONDS and len(seen) >= streams
+    print(
+        f"{'held' if held else 'NOT HELD'}: watched, an event costs {ratio:.3f} times the CPU (at most {MOST_CPU:.2f});"
+        f" {len(seen)} of {streams} requests seen, {statistics.median(seen) * 1000:.0f} ms after their beginning in the"
+        f" median, {late * 1000:.0f} ms at the 99th percentile (at most {SEEN_SECONDS * 1000:.0f})"
+    )
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
