@@ -1,4 +1,4 @@
-"""What being watched costs, and how soon what begins is seen: 200 streams at once, with a live page open and without.
+"""What being watched costs, and how soon what begins is seen: 200 streams, with a live page open and without.
 
     python -m bench.live [--rounds 3] [--streams 200] [--gap 100]
 
