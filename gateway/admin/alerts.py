@@ -121,7 +121,7 @@ class AlertChannelAdmin(VersionedAdmin):
             return ", ".join(channel.recipients[:3]) + (", …" if len(channel.recipients) > 3 else "")
         return channel.address_hint or "no address yet"
 
-    @admin.display(description="Secret")
+    @admin.display(description="Secret at present")
     def has_secret(self, channel: AlertChannel) -> str:
         return "one is set" if channel.secret_ciphertext else "none"
 

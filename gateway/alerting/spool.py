@@ -1,4 +1,4 @@
-"""Readings of the spool of this machine: how much waits in it, for how long, and what was never written to it.
+"""Readings of the spool: how much waits in it, for how long, and what was never written to it.
 
 How long is found from the counts: exchanges are loaded in the order they end, so that the oldest that waits ended when
 as many had ended as are loaded now. `AlertCount` keeps when how many had.
@@ -7,11 +7,14 @@ as many had ended as are loaded now. `AlertCount` keeps when how many had.
 from __future__ import annotations
 
 import datetime
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
 
+from gateway.metrics.gauges import read_told
 from gateway.models import AlertCount, AlertRule
 from gateway.policy.alerting import Reading
 from gateway.recording.status import Status, read_status
@@ -32,8 +35,9 @@ class Spool:
         self._is_read = False
 
     def age(self, rule: AlertRule) -> Iterator[Reading]:
-        """Seconds, as exact as the looks are often."""
+        """Seconds: of this machine's spool as exact as the looks are often, of others what their loaders say."""
         status = self._counted()
+        yield from others(is_here=status is not None)
         if status is None or status.stored is None:
             return
         dropped = sum(status.dropped.values())
@@ -71,6 +75,17 @@ class Spool:
         dropped = sum(status.dropped.values())
         note(DROPPED, dropped, self._now)
         note(OVER, status.accepted - status.in_flight - dropped, self._now)
+
+
+def others(*, is_here: bool) -> Iterator[Reading]:
+    """What the loaders that run say; with a spool here, those of other machines."""
+    here = socket.gethostname()[:64]
+    with connection.cursor() as cursor:
+        told = read_told(cursor)
+    for loader in told:
+        seconds = loader.value("spool_oldest_seconds")
+        if seconds is not None and not (is_here and loader.host == here):
+            yield Reading(loader.host, seconds, link=PAGE)
 
 
 def note(name: str, value: float, now: datetime.datetime) -> None:

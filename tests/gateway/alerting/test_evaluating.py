@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from gateway.alerting.evaluating import look, try_rule
 from gateway.alerting.money import announce_budgets
-from gateway.alerting.spool import Spool
+from gateway.alerting.spool import Spool, others
 from gateway.dialects.names import Outcome
 from gateway.models import (
     Alert,
@@ -24,6 +25,7 @@ from gateway.models import (
     Credential,
     Delivery,
     FleetState,
+    ProcessGauges,
     Provider,
 )
 from gateway.recording.status import Status
@@ -335,6 +337,25 @@ class TestSpool:
             (found,) = Spool(now, tmp_path).dropped(AlertRule(metric="dropped", window=60))
             values.append(found.value)
         assert values == [0, 2, 2, 0]
+
+    @pytest.mark.parametrize(
+        ("host", "age", "is_here", "expected"),
+        [
+            pytest.param("other", 0, True, ["other"], id="another machine"),
+            pytest.param("other", 16, True, [], id="its loader is gone"),
+            pytest.param(socket.gethostname()[:64], 0, True, [], id="this one, whose spool is read"),
+            pytest.param(socket.gethostname()[:64], 0, False, [socket.gethostname()[:64]], id="no spool is found here"),
+        ],
+    )
+    def test_spools_of_other_machines(self, host: str, age: float, is_here: bool, expected: list[str]) -> None:
+        told_at = timezone.now() - datetime.timedelta(seconds=age)
+        gauges = [["spool_oldest_seconds", 75.0, {"host": host}]]
+        ProcessGauges.objects.create(
+            process="loader x 1", role="loader", host=host, began_at=told_at, told_at=told_at, gauges=gauges
+        )
+        assert [(found.subject, found.value) for found in others(is_here=is_here)] == [
+            (each, 75.0) for each in expected
+        ]
 
     def test_where_there_is_no_spool_nothing_is_known(self, tmp_path: Path) -> None:
         spool = Spool(NOW, tmp_path / "none")
