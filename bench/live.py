@@ -2,9 +2,9 @@
 
     python -m bench.live [--rounds 3] [--streams 200] [--gap 100]
 
-One recording `manage.py web`. The watcher does what a dashboard process does: it asks on `turnlog_watch` and listens on
-`turnlog_live`. CPU time is that of `web` alone, by event; the ratio is the median of those of the rounds. How soon: from
-the moment a request is admitted, by its own record, until the watcher has its notice. Exit status 0: at most 5 %
+One recording `manage.py web`. The watcher does what a dashboard process does: it asks on `turnlog_watch` and listens
+on `turnlog_live`. CPU time is that of `web` alone, by event; the ratio is the median of those of the rounds. How soon:
+from the moment a request is admitted, by its own record, until the watcher has its notice. Exit status 0: at most 5 %
 more CPU, and 99 of 100 requests seen within 300 ms.
 """
 
