@@ -131,6 +131,9 @@ def read_body(data: bytes, encoding: str, team: str) -> dict[str, Any]:
     try:
         return {"body": shown_value(read_json(plain).value, team)}
     except NotJSONError:
+        if curtain_of(team) is not None and plain.startswith((b"event:", b"data:", b":")):
+            # What is hidden may lie across two events.
+            return {}
         return {"bodyText": shown_text(plain.decode("utf-8", "replace"), team)}
 
 

@@ -150,6 +150,15 @@ def test_a_key_that_reads_the_api_sees_what_is_shown(kept: Any) -> None:
     assert holds(answer.content, KEY, WORD) == []
 
 
+def test_a_stream_that_cannot_be_folded_is_not_given_in_pieces() -> None:
+    Redaction.objects.create(name="keys", secrets=True)
+    events = [b'event: odd\ndata: {"part": "' + KEY[at : at + 8].encode() + b'"}\n\n' for at in (0, 8, 16)]
+    request_id = keep_one(Sample(BODY, events, team="alpha"))
+    answer = client_of("member").get(f"/api/v1/requests/{request_id}?chunks=true")
+    assert answer.status_code == 200
+    assert KEY[:8].encode() not in answer.content
+
+
 @pytest.mark.parametrize("form", ["jsonl", "har", "parquet"])
 def test_an_export_is_exact_unless_it_is_to_be_redacted(kept: Any, form: str, tmp_path: Path) -> None:
     exact, redacted = tmp_path / "exact", tmp_path / "redacted"
