@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 FETCH_SECONDS = 10.0
 LARGEST = 16 * 1024 * 1024
-CHECKED = "remote configuration checked"
+CHECKED = "remote-configuration-checked"
 
 
 @shared_task(name="gateway.tasks.remote_configuration.fetch", ignore_result=True)

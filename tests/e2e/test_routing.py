@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
@@ -24,6 +27,7 @@ OTHERS = {
     "narrow": "key-of-the-narrow-0123456789",
     "late": "key-of-the-late-012345678901",
     "gone": "key-gone-0123456789",
+    "watched": "key-of-the-watched-0123456789",
 }
 OWN = b"sk-ant-oat01-the-callers-own"
 
@@ -51,6 +55,8 @@ providers:
   - {{name: hurried, dialect: anthropic, address: "{first}", extra_headers: {{x-scenario: error_503}}, keyless: true,
      breaker_mode: "off", retry_attempts: 5, retry_on: ["503"], retry_backoff: linear, retry_base: 0.2,
      retry_longest: 0.2, retry_deadline: 0.35}}
+  - {{name: lazy, dialect: anthropic, address: "{first}", extra_headers: {{x-scenario: "slow;first_ms=600;ms=0"}},
+     keyless: true, slow_seconds: 0.2}}
   - {{name: single, dialect: anthropic, address: "{first}", keyless: true, max_in_flight: 1, queue_size: 1,
      queue_longest_wait: 5}}
 routes:
@@ -67,6 +73,7 @@ routes:
   - {{match: retried, provider: retried}}
   - {{match: hurried, provider: hurried}}
   - {{match: single, provider: single}}
+  - {{match: lazy, provider: lazy}}
   - {{name: thinkers, match: "think-*", provider: second, scenario: think}}
   - {{name: searchers, match: "any-*", provider: second, scenario: web_search}}
   - {{name: web-team, match: "any-*", provider: foreign, teams: [web]}}
@@ -76,6 +83,7 @@ api_keys:
   - {{name: narrow, key_env: NARROW, allowed_models: ["claude-*"], allowed_providers: [second]}}
   - {{name: late, key_env: LATE, expires_at: 2020-01-01}}
   - {{name: gone, key_env: GONE, enabled: false}}
+  - {{name: watched, key_env: WATCHED}}
 """
 
 
@@ -335,6 +343,36 @@ def test_a_signed_key_opens_for_a_signed_request_once(routed: WebProcess, provid
     assert b"used before" in again.body
     other = ask(routed, "POST", target.decode(), [*key, (b"x-turnlog-signature", signature)], body + b" ")
     assert b"another secret or for another request" in other.body
+
+
+def log_lines(web: WebProcess, mark: str, event: str) -> list[str]:
+    """What the log says of that kind about the newest exchange of this mark."""
+    exchange_id = str(UUID(bytes=find(web, f"mark={mark}").exchange_id))
+    return [line for line in web.output.splitlines() if event in line and exchange_id in line]
+
+
+def test_a_provider_that_takes_longer_than_is_usual_for_it_is_told_of(routed: WebProcess) -> None:
+    assert say(routed, "lazy").status == say(routed, "plain", "quick").status == 200
+    (line,) = log_lines(routed, "lazy", "slow")
+    assert "lazy" in line
+    assert not log_lines(routed, "quick", "slow")
+
+
+def test_each_decision_of_a_watched_key_is_in_the_log(routed: WebProcess) -> None:
+    """That it ends by itself: tests/gateway/api/test_facts.py."""
+    moment = datetime.fromtimestamp(time.time() + 3600, UTC).isoformat()
+    document = f"api_keys: [{{name: watched, key_env: WATCHED, debug_until: '{moment}'}}]"
+    manage(routed, "config", "apply", "-", text=document)
+    marks = (f"watched-{number}" for number in itertools.count())
+
+    def decisions(key: str = OTHERS["watched"]) -> list[str]:
+        mark = next(marks)
+        assert say(routed, "plain", mark, key).status == 200
+        return log_lines(routed, mark, "decided")
+
+    (line,) = until(decisions, 10, "a decision in the log")
+    assert "anthropic/(as asked)" in line
+    assert not decisions(KEY)
 
 
 def test_simulate_says_where_a_request_would_go(
