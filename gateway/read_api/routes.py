@@ -6,10 +6,10 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from gateway.read_api import conversations, grading, requests, searching, settings, stats
+from gateway.read_api import conversations, grading, pages, requests, searching, settings, stats
 from gateway.read_api.application import api, problem
 
-__all__ = ["api", "conversations", "grading", "requests", "searching", "settings", "stats"]
+__all__ = ["api", "conversations", "grading", "pages", "requests", "searching", "settings", "stats"]
 
 
 @api.api_operation(

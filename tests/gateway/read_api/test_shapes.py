@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -69,3 +70,16 @@ def test_the_document_is_open_and_names_its_errors() -> None:
             assert {"401", "403"} <= set(operation["responses"]), (path, method)
             ok = operation["responses"]["200"]["content"]["application/json"]["schema"]
             assert "$ref" in ok, (path, method)
+
+
+@pytest.mark.django_db
+def test_the_page_of_the_document_has_every_route_and_shape() -> None:
+    page = Client().get("/api/v1/docs").content.decode()
+    document = api.get_openapi_schema()
+    for path, methods in document["paths"].items():
+        for method in methods:
+            assert f"<h2>{method.upper()} {path}</h2>" in page
+    for name in document["components"]["schemas"]:
+        assert f'id="{name}"' in page
+    for linked in set(re.findall(r'href="#(\w*)"', page)):
+        assert f'id="{linked}"' in page
