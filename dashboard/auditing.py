@@ -28,6 +28,7 @@ Action = AuditEvent.Action
 DETAILS_BOUND = 20_000
 WATCHED = {
     "d:request": Action.READ,
+    "d:request_peek": Action.READ,
     "d:request_copy": Action.EXPORTED,
     "d:request_media": Action.READ,
     "d:request_raw": Action.EXPORTED,

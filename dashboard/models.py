@@ -1,7 +1,8 @@
-"""What the dashboard keeps of its own: who did what."""
+"""What the dashboard keeps of its own: who did what, and what people want to ask again."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 
 
@@ -39,3 +40,23 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor_name or 'nobody'} {self.action} {self.target}"
+
+
+class SavedView(models.Model):
+    """What somebody asked a page for, under a name: for themselves, or for everybody of a team."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
+    team = models.ForeignKey(
+        "gateway.Team", on_delete=models.CASCADE, null=True, blank=True, help_text="who sees it beside its owner"
+    )
+    page = models.CharField(max_length=40, help_text="the page's name")
+    name = models.CharField(max_length=80)
+    query = models.TextField(help_text="the query string of the address, without its question mark")
+    saved_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints = [models.UniqueConstraint(fields=["owner", "page", "name"], name="savedview_name")]
+
+    def __str__(self) -> str:
+        return self.name

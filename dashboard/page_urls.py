@@ -7,6 +7,7 @@ from dashboard.views.alerts import acknowledge_alert, alerts, mute_rule
 from dashboard.views.grades import correct_grade, grades, request_grade, request_grade_page
 from dashboard.views.live import agents, agents_now, live, live_since
 from dashboard.views.overview import overview
+from dashboard.views.saved import remove_view, save_view
 
 app_name = "d"
 urlpatterns = [
@@ -16,6 +17,8 @@ urlpatterns = [
     path("agents/", agents, name="agents"),
     path("agents/now/", agents_now, name="agents_now"),
     path("requests/", history.requests, name="requests"),
+    path("views/", save_view, name="save_view"),
+    path("views/<int:view_id>/remove/", remove_view, name="remove_view"),
     path("errors/", history.errors, name="errors"),
     path("alerts/", alerts, name="alerts"),
     path("alerts/<int:alert_id>/acknowledge/", acknowledge_alert, name="acknowledge_alert"),
@@ -29,6 +32,7 @@ urlpatterns = [
     path("quota/", figures.quota, name="quota"),
     path("models/", figures.models, name="models"),
     path("r/<uuid:request_id>/", request.request_detail, name="request"),
+    path("r/<uuid:request_id>/peek/", request.request_peek, name="request_peek"),
     path("r/<uuid:request_id>/raw/<str:part>/", request.request_raw, name="request_raw"),
     path("r/<uuid:request_id>/media/<str:digest>/", request.request_media, name="request_media"),
     path("r/<uuid:request_id>/copy/<str:form>/", request.request_copy, name="request_copy"),

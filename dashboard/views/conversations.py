@@ -18,6 +18,7 @@ from dashboard.pages import Need
 from dashboard.queries import conversation as reading
 from dashboard.queries.conversation import RailAgent, Window
 from dashboard.queries.copying import conversation_markdown
+from dashboard.queries.views import views_of
 from dashboard.scope import Scope
 from dashboard.shell import show
 from dashboard.views.request import plain
@@ -37,6 +38,7 @@ def conversations(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         "sessions": [(session, session_address(session), spark_points(session.context)) for session in found.sessions],
         "older": scope.address(before=str(found.older)) if found.older else "",
         "newest": scope.address() if before else "",
+        "views": views_of(viewer, "conversations", request.GET.dict()),
     }
     return show(request, viewer, "conversations", "dashboard/conversations.html", context, scope=scope)
 
@@ -49,10 +51,12 @@ def session_address(session: Session) -> str:
 @guarded(Need.ROWS)
 def conversation(request: HttpRequest, viewer: Viewer, session_id: str) -> HttpResponse:
     """A session. `at`: around this call; `agent`: this agent's turns; `from`: from this turn on; `diff`: what changed
-    before this call; `copy`: in other words."""
+    before this call; `copy`: in other words; `part`: `turns` as one scrolls, `peek` for the drawer beside the list."""
     at = as_uuid(request.GET.get("at", "")) or as_uuid(request.GET.get("diff", ""))
     start = as_uuid(request.GET.get("from", ""))
-    window = reading.load_window(viewer.rows, session_id, at or start, "newest" in request.GET)
+    window = reading.load_window(
+        viewer.rows, session_id, at or start, "newest" in request.GET or request.GET.get("part") == "peek"
+    )
     if window is None:
         raise Http404("The history holds no such session.")
     if "copy" in request.GET:
@@ -69,7 +73,8 @@ def transcript(
     agent = request.GET.get("agent", "")
     if at is not None:
         agent, start = place_of(agents, at) or (agent, start)
-    if "newest" in request.GET and start is None:
+    peeked = request.GET.get("part") == "peek"
+    if start is None and ("newest" in request.GET or peeked):
         start = newest_start(agents, agent)
     turns, following = reading.read_turns(window, agents, agent, start, media_address)
     context = {
@@ -83,6 +88,8 @@ def transcript(
         "following": following,
         **figures(window, agents),
     }
+    if peeked:
+        return render(request, "dashboard/conversation/peek.html", context)
     if request.GET.get("part") == "turns":
         return render(request, "dashboard/conversation/turns.html", context)
     return show(request, viewer, "conversations", "dashboard/conversation/page.html", context)

@@ -54,6 +54,18 @@ def request_detail(request: HttpRequest, viewer: Viewer, request_id: UUID) -> Ht
     )
 
 
+@require_safe
+@guarded(Need.FIGURES)
+def request_peek(request: HttpRequest, viewer: Viewer, request_id: UUID) -> HttpResponse:
+    """For the drawer beside a list: the figures, the last message and the answer."""
+    row = find(viewer, request_id)
+    reads = viewer.rows.reads(row.team)
+    context = reading.read_head(row) | {"reads": reads}
+    if reads:
+        context |= read_tab(request, viewer, row, "messages")
+    return render(request, "dashboard/request/peek.html", context)
+
+
 def read_tab(request: HttpRequest, viewer: Viewer, row: RequestLog, tab: str) -> dict[str, Any]:
     def address(found: Media) -> str:
         return reverse("d:request_media", args=[row.id, found.digest])

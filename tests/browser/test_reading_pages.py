@@ -112,7 +112,9 @@ def test_a_session_is_found_read_and_its_turns_walked(
 ) -> None:
     page = open_page("/d/c/")
     page.keyboard.press("j")
-    expect(page.locator(".cv-item[aria-selected=true]")).to_have_count(1)
+    expect(page.locator(".cv-item[data-chosen]")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("#drawer .b-turns")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.locator(".cv-read").first).to_contain_text(PROMPT)
     page.locator(".cv-read").last.get_by_role("link", name="Request").click()

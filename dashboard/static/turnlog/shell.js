@@ -55,7 +55,7 @@ burger?.addEventListener("click", () => toggleSide());
 
 document.addEventListener("click", (event) => {
   if (side?.classList.contains("sh-open") && !event.target.closest("#side, [data-side]")) toggleSide(false);
-  for (const open of document.querySelectorAll(".sh-user[open], .sh-custom[open]")) {
+  for (const open of document.querySelectorAll(".sh-user[open], .sh-custom[open], [data-menu][open]")) {
     if (!open.contains(event.target)) open.open = false;
   }
 });
@@ -99,12 +99,12 @@ document.querySelector("[data-help]")?.addEventListener("click", () => help.show
 const rows = () => [...document.querySelectorAll("[data-walk] [data-row]")];
 const rowOf = (link) => link.closest("tr, li, article") || link;
 export function chosenRow() {
-  return rows().find((link) => rowOf(link).getAttribute("aria-selected") === "true");
+  return rows().find((link) => "chosen" in rowOf(link).dataset);
 }
 export function choose(link) {
-  for (const other of rows()) rowOf(other).removeAttribute("aria-selected");
+  for (const other of rows()) delete rowOf(other).dataset.chosen;
   if (!link) return;
-  rowOf(link).setAttribute("aria-selected", "true");
+  rowOf(link).dataset.chosen = "";
   rowOf(link).scrollIntoView({ block: "nearest" });
   document.dispatchEvent(new CustomEvent("turnlog:chosen", { detail: link }));
 }
