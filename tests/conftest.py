@@ -6,6 +6,7 @@ import importlib.util
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,16 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Redis of this worker's own, on loopback."""
     with running_redis(tmp_path_factory.mktemp("redis"), free_port()) as process:
         yield process.url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_looks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The live pages listen on for a while; the test database cannot go while they do."""
+    request.getfixturevalue("django_db_setup")  # ends after this
+    yield
+    board = sys.modules.get("dashboard.live.hub")
+    if board is not None:
+        board.hub.stop()
 
 
 @pytest.fixture

@@ -61,6 +61,19 @@ class Hub:
                 self._thread = threading.Thread(target=self._run, name="live-hub", daemon=True)
                 self._thread.start()
 
+    def stop(self) -> None:
+        """Nobody looks any more, and nobody waits for whoever may come. Blocks until the connection is given up."""
+        with self._lock:
+            self._wanted_until = 0.0
+            self._listeners.clear()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout=5)
+
+    @property
+    def is_listening(self) -> bool:
+        return self._thread is not None
+
     def since(self, boot: str, number: int, teams: frozenset[str] | None) -> Since:
         self.want()
         with self._lock:
