@@ -84,6 +84,10 @@ class OutboundProxyAdmin(VersionedAdmin):
     fields = ("name", "address", "username", "password", "bypass", "position", "enabled")
 
 
+GO_BACK = "go_back"
+"""What the button is called in the form; the theme's own name for it would be another."""
+
+
 @admin.register(ConfigurationRevision)
 class RevisionAdmin(ModelAdmin[ConfigurationRevision]):
     """What was changed, by whom, and the way back."""
@@ -102,7 +106,7 @@ class RevisionAdmin(ModelAdmin[ConfigurationRevision]):
         return False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if "go_back" in request.POST and self.has_change_permission(request, obj):
+        if GO_BACK in request.POST and self.has_change_permission(request, obj):
             self.go_back(request, obj)
 
     @admin.display(description="Lines")
@@ -114,7 +118,18 @@ class RevisionAdmin(ModelAdmin[ConfigurationRevision]):
     def shown_difference(self, row: ConfigurationRevision) -> str:
         return format_html('<pre class="difference">{}</pre>', row.difference or "(the first version)")
 
-    @action(description="Go back to this version")  # type: ignore[untyped-decorator]
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """A version is looked at and gone back to: there is nothing to save."""
+        shown = {"show_save": False, "show_save_and_continue": False} | (extra_context or {})
+        return super().changeform_view(request, object_id, form_url, shown)
+
+    @action(description="Go back to this version", attrs={"name": GO_BACK})  # type: ignore[untyped-decorator]
     def go_back(self, request: HttpRequest, obj: ConfigurationRevision) -> None:
         try:
             members = request.user.has_perm("gateway.change_member")
