@@ -17,7 +17,7 @@ from gateway.configuration.sealing import unseal
 from gateway.models import Alert, AlertChannel, AlertRule, ConfigurationRevision, Delivery
 from tests.dashboard.people import client_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shipped_rules")]
 HOSTILE = "<script>alert(1)</script>"
 ADDRESS = "https://hooks.slack.example/services/T0/B0/the-key-of-the-hook"
 

@@ -61,6 +61,7 @@ def test_a_key_is_needed() -> None:
         announce("alert", "warning", "t")
 
 
+@pytest.mark.usefixtures("shipped_rules")
 def test_rules_come_with_turnlog() -> None:
     shipped = {rule.name: rule for rule in AlertRule.objects.all()}
     assert set(shipped) == {
