@@ -184,9 +184,15 @@ class _Tries:
         full = room.places.running >= rules.places
         if full and rules.when_full is WhenFull.SPILL and self.attempts.has_next:
             raise overloaded(f"The provider {self.provider.name} has all its {rules.places} places taken.", 1)
+        tallies, name = self.attempts.request.runtime.tallies, self.provider.name
         try:
-            await room.enter(caller.name if caller else "", caller.priority if caller else 0, is_long=is_long)
+            waited_seconds = await room.enter(
+                caller.name if caller else "", caller.priority if caller else 0, is_long=is_long
+            )
+            if waited_seconds is not None:
+                tallies.observe("queue_wait_seconds", waited_seconds, name)
         except NoPlace as none:
+            tallies.add("queue_refusals_total", name, "full" if none.waited is None else "waited")
             waited = "the queue is full" if none.waited is None else f"none became free within {none.waited:g} s"
             places = f"All {rules.places} places of the provider {self.provider.name} are taken, and {waited}."
             raise overloaded(places, 1 if none.waited is None else 5) from None

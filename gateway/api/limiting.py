@@ -90,6 +90,7 @@ def limit(request: GatewayRequest, facts: Facts, book: Rulebook) -> None:
             break
         except Exceeded as exceeded:
             if not pass_over(facts, exceeded):
+                request.runtime.tallies.add("limit_refusals_total", exceeded.counter.rule.name, exceeded.why.value)
                 raise refused(exceeded, counters.now()) from None
     if hold is None:
         return

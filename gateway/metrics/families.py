@@ -55,7 +55,6 @@ COUNTERS = by_name(
     Family("limit_refusals_total", "Requests refused by a limit or budget.", ("limit", "why")),
     Family("queue_refusals_total", "Requests that got no place at a provider.", ("provider", "why")),
     Family("breaker_transitions_total", "Times a breaker of some process changed its state.", (*BY_MODEL, "to")),
-    Family("spans_total", "Spans for the OTLP endpoint, by what became of them.", ("result",)),
 )
 HISTOGRAMS = by_name(
     Family("request_duration_seconds", "From admission to the end of the answer.", BY_ENDPOINT, SECONDS),
@@ -116,7 +115,6 @@ GAUGES = by_name(
     Family("loader_suspects", "Exchanges that could not be stored and are tried again."),
     Family("dead_letters", "Exchanges that could not be stored and wait for a person."),
     Family("active_sessions", "Sessions with a request that began within five minutes and is in the history."),
-    Family("spans_waiting", "Spans that were not sent yet."),
 )
 HERE = by_name(
     Family("database_up", "1: the database answers this process; 0: what follows is what this process knows."),

@@ -84,7 +84,7 @@ class Tallies:
             "shard": shard,
             "metrics": [metric for metric, _ in keys],
             "labels": [json.dumps(labels) for _, labels in keys],
-            "values": [self.all[key].value for key in keys],
+            "values": [float(self.all[key].value) for key in keys],
             "buckets": [array_text(self.all[key].buckets) for key in keys],
         }
         execute(ADD, values)

@@ -15,11 +15,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from gateway.history.writer import HistoryWriter
+from gateway.metrics.tallies import shard_of
 from gateway.models import DeadLetter
 from gateway.models.at_rest import unseal
 from gateway.recording.assemble import Recorded, assemble, unpack_frames
 from gateway.recording.loading import NOTICE
 from gateway.recording.rows import RowBuilder
+from gateway.recording.tallying import Tallier
 
 
 def waiting() -> Iterable[DeadLetter]:
@@ -64,6 +66,9 @@ def store(letter: DeadLetter, builder: RowBuilder) -> None:
         return
     writer.ensure_months([rows])
     writer.write([rows])
+    tallier = Tallier(shard_of(str(rows.id)))
+    tallier.learn(raw)
+    tallier.write(raw, [rows])
     raw.execute("SELECT pg_notify(%s, %s)", [NOTICE, str(rows.id)])
 
 

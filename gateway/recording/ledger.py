@@ -73,12 +73,12 @@ class Ledger:
 
     def __init__(self, connection: psycopg.Connection[Any], host: str) -> None:
         self._connection = connection
-        self._host = host
+        self.host = host
 
     def add(self, segment: SegmentKey, *, accepted: int, stored: int = 0, dead: int = 0) -> None:
         """Count what the surrounding transaction stores; `accepted` is what was read of the segment so far."""
         counts = {"accepted": accepted, "stored": stored, "dead": dead}
-        self._execute(ADD_COUNTS, {"host": self._host, **segment._asdict(), **counts})
+        self._execute(ADD_COUNTS, {"host": self.host, **segment._asdict(), **counts})
 
     def known_dead(self, ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
         """Those of the ids that are dead letters, in whatever state."""
@@ -102,7 +102,7 @@ class Ledger:
         return (row[0] if row else 0) + len(ids) - len(left)
 
     def retire(self, segment: SegmentKey) -> None:
-        self._execute(RETIRE, {"host": self._host, **segment._asdict()})
+        self._execute(RETIRE, {"host": self.host, **segment._asdict()})
 
     def fold(self, segment: SegmentKey) -> None:
         """Add a retired segment, whose files are gone, to its series; doing it twice adds once."""
@@ -111,13 +111,13 @@ class Ledger:
     def leftover(self) -> list[SegmentKey]:
         """All retired segments of this host that are not yet folded."""
         with psycopg.Cursor(self._connection) as cursor:
-            cursor.execute("SELECT series, number FROM gateway_spoolsegment WHERE host = %s AND retired", [self._host])
+            cursor.execute("SELECT series, number FROM gateway_spoolsegment WHERE host = %s AND retired", [self.host])
             return [SegmentKey(*row) for row in cursor]
 
     def note_series(self, series: str, dropped: Mapping[str, int], telemetry: Mapping[str, int], *, gone: bool) -> None:
         """What the series' process counted; `gone` when its directory is about to be removed."""
         values = {"dropped": Jsonb(dict(dropped)), "telemetry": Jsonb(dict(telemetry)), "gone": gone}
-        self._execute(CLOSE_SERIES, {"host": self._host, "series": series, **values})
+        self._execute(CLOSE_SERIES, {"host": self.host, "series": series, **values})
 
     def _execute(self, statement: str, values: Mapping[str, Any]) -> int:
         with psycopg.Cursor(self._connection) as cursor:

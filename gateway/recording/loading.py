@@ -22,6 +22,7 @@ import structlog
 from gateway.history.prices import PriceShelf
 from gateway.history.tree_writer import StalePlans
 from gateway.history.writer import ExchangeRows, HistoryWriter
+from gateway.metrics.tallies import shard_of
 from gateway.models.at_rest import seal
 from gateway.recording.assemble import assemble, pack_frames, read_frames
 from gateway.recording.completed_log import log_completed
@@ -31,6 +32,7 @@ from gateway.recording.open_files import OpenFiles
 from gateway.recording.rows import RowBuilder
 from gateway.recording.series import SegmentKey
 from gateway.recording.series_tail import SeriesTail, Tracked
+from gateway.recording.tallying import Tallier
 from gateway.recording.text import clean
 
 MOST_TRIES = 5
@@ -100,11 +102,12 @@ class BatchStore:
         self._writer = HistoryWriter(connection)
         self._suspects = suspects
         self._prices = PriceShelf()
+        self._tallier = Tallier(shard_of(ledger.host))
 
     def store(self, batch: Sequence[Finished]) -> None:
         """Settle every exchange of the batch, or make it a suspect. Raises DatabaseAway."""
         known = guarded(partial(self._known, batch))
-        self._builder.prices = guarded(partial(self._prices.current, self._connection))
+        guarded(self._follow_configuration)
         fresh = []
         for item in batch:
             if item.id in known:
@@ -122,6 +125,12 @@ class BatchStore:
                 guarded(partial(self._bury, suspect))
             else:
                 self.store([suspect.item])
+
+    def _follow_configuration(self) -> None:
+        prices = self._prices.current(self._connection)
+        if prices is not self._builder.prices:
+            self._tallier.learn(self._connection)
+            self._builder.prices = prices
 
     def _known(self, batch: Sequence[Finished]) -> set[uuid.UUID]:
         ids = [item.id for item in batch]
@@ -167,6 +176,7 @@ class BatchStore:
         accepted = {item.segment(): item.accepted() for item, _ in fresh}
         with self._connection.transaction():
             self._writer.write(rows)
+            self._tallier.write(self._connection, rows)
             for segment, count in counts.items():
                 self._ledger.add(segment, accepted=accepted[segment], stored=count)
             self._connection.execute("SELECT pg_notify(%s, %s)", [NOTICE, str(max(row.id for row in rows))])

@@ -200,15 +200,19 @@ class Room:
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._number = 0
 
-    async def enter(self, key: str, priority: int, *, is_long: bool) -> None:
-        """Wait for a place; raises NoPlace. Whoever comes in must `leave`."""
+    async def enter(self, key: str, priority: int, *, is_long: bool) -> float | None:
+        """Wait for a place; raises NoPlace. Whoever comes in must `leave`. Returns the seconds waited, None when there
+        was a place at once."""
         self._number += 1
         number = self._number
         entered = self.places.enter(number, key, priority, is_long=is_long)
         if entered is Entry.FULL:
             raise NoPlace(None)
-        if entered is Entry.WAITING:
-            await self._wait(number, is_long)
+        if entered is not Entry.WAITING:
+            return None
+        began = time.monotonic()
+        await self._wait(number, is_long)
+        return time.monotonic() - began
 
     def leave(self, *, is_long: bool) -> None:
         self.wake(self.places.leave(is_long=is_long))

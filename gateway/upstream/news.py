@@ -19,9 +19,10 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
 from django.utils import timezone
 
+from gateway.metrics.tallies import Tallies, shard_of
 from gateway.models import BreakerTransition, Credential, FleetState
 from gateway.upstream.fleet import BreakerMoved, CredentialRejected, Fleet, News
 
@@ -111,15 +112,21 @@ class FleetNews:
             )
 
     def _write_transition(self, moved: BreakerMoved) -> None:
-        BreakerTransition.objects.create(
-            at=datetime.fromtimestamp(moved.transition.at, UTC),
-            process=self.process,
-            provider=moved.provider,
-            model=moved.model[:200],
-            before=moved.transition.before.value,
-            after=moved.transition.after.value,
-            reason=moved.transition.reason,
-        )
+        after = moved.transition.after.value
+        tallies = Tallies()
+        tallies.add("breaker_transitions_total", (moved.provider, moved.model, after))
+        with transaction.atomic():
+            BreakerTransition.objects.create(
+                at=datetime.fromtimestamp(moved.transition.at, UTC),
+                process=self.process,
+                provider=moved.provider,
+                model=moved.model[:200],
+                before=moved.transition.before.value,
+                after=after,
+                reason=moved.transition.reason,
+            )
+            with connection.cursor() as cursor:
+                tallies.write(cursor.execute, shard_of(self.process))
 
 
 def sentence(news: News) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.processes import WebProcess, running_web, until
-from tests.e2e.wire import Pairs, ask
+from gateway.models import Limit
+from gateway.policy.limits import Scope
+from tests.e2e.processes import WebProcess, beside, running_web, until
+from tests.e2e.wire import Pairs, Wire, ask
+from tests.upstream import FakeProvider
 
 HEADERS: Pairs = [(b"x-api-key", b"sk-ant-mine"), (b"Content-Type", b"application/json")]
-MODEL = "claude-opus-5-5"
-BODY = b'{"model":"claude-opus-5-5","max_tokens":100,"messages":[{"role":"user","content":"hello"}]}'
+BODY = b'{"model":"claude-opus-5-5","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"hello"}]}'
+OF_A_PROCESS = "turnlog_process_", "turnlog_event_loop_", "turnlog_recorder_"
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -21,7 +25,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 def samples(web: WebProcess, headers: Pairs = ()) -> Samples:
     answer = ask(web, "GET", "/metrics", list(headers))
     assert answer.status == 200, answer.body
-    assert answer.header(b"content-type").startswith(b"text/plain; version=0.0.4")
+    assert (answer.header(b"content-type") or b"").startswith(b"text/plain; version=0.0.4")
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(answer.body.decode())
@@ -35,17 +39,102 @@ def total(found: Samples, name: str, **labels: str) -> float | None:
     return sum(values) if values else None
 
 
+def wait_for(web: WebProcess, name: str, value: float | None, **labels: str) -> Samples:
+    """What is shown when this sample has come to that value."""
+    seen: Samples = {}
+
+    def is_so() -> bool:
+        seen.clear()
+        seen.update(samples(web))
+        return total(seen, name, **labels) == value
+
+    until(is_so, 60, f"{name} = {value}")
+    return seen
+
+
+def ask_model(web: WebProcess) -> int:
+    return ask(web, "POST", "/v1/messages", HEADERS, BODY).status
+
+
 @pytest.fixture
 def web(tmp_path: Path, database_url: str, upstreams: dict[str, str]) -> Iterator[WebProcess]:
     with running_web(tmp_path, database_url, **upstreams) as web:
         yield web
 
 
-def test_without_a_loader_it_tells_of_the_web_process(web: WebProcess) -> None:
-    found = until(lambda: (now := samples(web)) and total(now, "turnlog_processes") and now, 20)
-    assert total(found, "turnlog_database_up") == 1
-    assert total(found, "turnlog_processes", role="web") == 1
-    assert total(found, "turnlog_requests_in_flight") == 0
-    assert total(found, "turnlog_process_resident_memory_bytes") > 10_000_000
-    assert total(found, "turnlog_requests_total") is None
-    assert any(name == "turnlog_build_info" for name, _ in found)
+def test_two_processes_and_their_successors_give_one_right_answer(
+    web: WebProcess, tmp_path: Path, database_url: str, upstreams: dict[str, str], provider: FakeProvider
+) -> None:
+    (tmp_path / "second").mkdir()
+    environment = upstreams | {"TURNLOG_DATA_DIR": str(web.data_dir)}
+    with beside(web, "loader"), running_web(tmp_path / "second", database_url, **environment) as second:
+        for one in (web, web, second):
+            assert ask_model(one) == 200
+        wait_for(web, "turnlog_processes", 2, role="web")
+        wait_for(web, "turnlog_processes", 1, role="loader")
+        first_seen = wait_for(web, "turnlog_requests_total", 3, status="2xx", endpoint="/v1/messages")
+        then_seen = wait_for(second, "turnlog_requests_total", 3)
+        counters = [
+            {key: value for key, value in seen.items() if "_total" in key[0] or "_bucket" in key[0]}
+            for seen in (first_seen, then_seen)
+        ]
+        assert counters[0] == counters[1]
+        assert total(first_seen, "turnlog_request_duration_seconds_count") == 3
+        assert total(first_seen, "turnlog_records_stored_total") == 3
+        assert total(first_seen, "turnlog_processes", role="loader") == 1
+        assert total(first_seen, "turnlog_tokens_total", kind="output") > 0
+        assert total(first_seen, "turnlog_dead_letters") == 0
+
+        with Wire(second) as wire:
+            wire.request("POST", b"/v1/messages", [*HEADERS, (b"x-scenario", b"silence;after_events=2")], BODY)
+            wait_for(web, "turnlog_requests_in_flight", 1)
+            second.signal(signal.SIGKILL)
+            second.wait()
+        # The dead process' request is settled by the loader, and its gauges go with its age.
+        seen = wait_for(web, "turnlog_requests_total", 4)
+        assert total(seen, "turnlog_requests_total", outcome="interrupted") == 1
+        seen = wait_for(web, "turnlog_processes", 1, role="web")
+        assert total(seen, "turnlog_requests_in_flight") == 0
+
+        web.stop()
+        web.start()
+        assert ask_model(web) == 200
+        later = wait_for(web, "turnlog_requests_total", 5)
+        for key, value in seen.items():
+            if "_total" in key[0] or key[0].endswith(("_bucket", "_count")):
+                assert later[key] >= value, key
+
+
+def test_what_is_refused_by_a_limit_is_counted(web: WebProcess, provider: FakeProvider) -> None:
+    Limit.objects.create(name="few", scope=Scope.EVERYTHING.value, requests_per_minute=1)
+    until(lambda: ask_model(web) == 429, what="the limit")
+    seen = wait_for(web, "turnlog_limit_refusals_total", 1, limit="few", why="full")
+    assert total(seen, "turnlog_database_up") == 1
+
+
+def test_without_postgres_it_says_so_and_tells_of_the_process_that_is_asked(
+    tmp_path: Path, upstreams: dict[str, str]
+) -> None:
+    away = "postgresql://turnlog@127.0.0.1:9/turnlog"
+    with running_web(tmp_path, away, **upstreams) as web:
+        seen = samples(web)
+        assert total(seen, "turnlog_database_up") == 0
+        assert total(seen, "turnlog_requests_in_flight") == 0
+        assert total(seen, "turnlog_process_resident_memory_bytes") > 10_000_000
+        assert total(seen, "turnlog_configuration_read") == 0
+        assert not [name for name, _ in seen if name.endswith("_total")]
+
+
+def test_who_may_scrape(tmp_path: Path, session_database_url: str, upstreams: dict[str, str], web: WebProcess) -> None:
+    forwarded = ask(web, "GET", "/metrics", [(b"x-forwarded-for", b"203.0.113.7")])
+    assert (forwarded.status, b"TURNLOG_METRICS_TOKEN" in forwarded.body) == (403, True)
+    assert ask(web, "HEAD", "/metrics").status == 200
+    (tmp_path / "guarded").mkdir()
+    (tmp_path / "token").write_text("scrape-me\n")
+    settings = upstreams | {"TURNLOG_METRICS_TOKEN_FILE": str(tmp_path / "token"), "TURNLOG_ROLES": "dashboard"}
+    with running_web(tmp_path / "guarded", session_database_url, **settings) as guarded:
+        assert ask(guarded, "GET", "/metrics").status == 401
+        assert ask(guarded, "GET", "/metrics", [(b"authorization", b"Bearer scrape-m")]).status == 401
+        behind_proxy: Pairs = [(b"authorization", b"Bearer scrape-me"), (b"x-forwarded-for", b"203.0.113.7")]
+        assert total(samples(guarded, behind_proxy), "turnlog_database_up") == 1
+        assert "scrape-me" not in guarded.output
