@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from gateway.api.version import VERSION
 from gateway.history.id_times import first_id_at
+from gateway.metrics.bounded import KnownModels, read_known_models
 from gateway.metrics.gauges import Gauge, read_told
 from gateway.metrics.tallies import Tallies, read_tallies
 
@@ -57,6 +58,7 @@ class Scraping:
         self._reading: asyncio.Task[bytes | None] | None = None
         self._text = b""
         self._read_at = 0.0
+        self._known = KnownModels()
 
     async def text(self) -> bytes:
         """On the event loop; never later than after some seconds."""
@@ -70,7 +72,8 @@ class Scraping:
         done, _ = await asyncio.wait([self._reading], timeout=patience)
         text = self._reading.result() if done else None
         if text is None:
-            return await asyncio.to_thread(rendered, Tallies(), [*self._runtime.gauges.collect(), *self._of_here(0)])
+            gauges = [*named(self._runtime.gauges.collect(), self._known), *self._of_here(0)]
+            return await asyncio.to_thread(rendered, Tallies(), gauges)
         self._text, self._read_at = text, time.monotonic()
         return text
 
@@ -83,7 +86,8 @@ class Scraping:
                 session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 session.execute("SET LOCAL statement_timeout = '5s'")
                 tallies = read_tallies(session.execute)
-                gauges = list(stored_gauges(session, tallies))
+                self._known = read_known_models(session.cursor())
+                gauges = list(named(stored_gauges(session, tallies), self._known))
         except psycopg.Error as error:
             log.info("metrics without the database", error=str(error).strip().split("\n")[0])
             return None
@@ -109,6 +113,11 @@ def stored_gauges(session: psycopg.Connection[Any], tallies: Tallies) -> Iterato
     yield Gauge("dead_letters", number(session, READ_DEAD_LETTERS))
     since = first_id_at(timezone.now() - timedelta(minutes=SESSION_MINUTES))
     yield Gauge("active_sessions", number(session, READ_SESSIONS, [since, MOST_LOOKED_AT]))
+
+
+def named(gauges: Iterable[Gauge], known: KnownModels) -> Iterator[Gauge]:
+    """A breaker goes by the model a caller asked for, which may be anything."""
+    return (gauge._replace(labels=known.labels(gauge.labels)) for gauge in gauges)
 
 
 def number(session: psycopg.Connection[Any], statement: str, values: list[Any] | None = None) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.dialects.failures import FAILURES
@@ -45,6 +45,10 @@ class KnownModels:
         if not model:
             return NONE
         return next((name for name in names_of(model) if name in self._names), OTHER)
+
+    def labels(self, labels: Mapping[str, str]) -> Mapping[str, str]:
+        """The same, and a model among them as `label` has it."""
+        return {**labels, "model": self.label(labels["model"])} if "model" in labels else labels
 
 
 def read_known_models(cursor: Any) -> KnownModels:

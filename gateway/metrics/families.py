@@ -95,7 +95,7 @@ GAUGES = by_name(
         of_several=max,
     ),
     Family("limit_at_once", "How many requests at once a limit allows each one it counts.", ("limit",), of_several=max),
-    Family("breaker_state", "Processes whose breaker is in the state.", (*BY_MODEL, "state")),
+    Family("breaker_state", "Breakers in the state, each process having its own.", (*BY_MODEL, "state")),
     Family(
         "credential_health", "Processes to which the credential is in the state.", ("provider", "credential", "state")
     ),

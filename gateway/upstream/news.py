@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
 from django.utils import timezone
 
+from gateway.metrics.bounded import read_known_models
 from gateway.metrics.tallies import Tallies, shard_of
 from gateway.models import BreakerTransition, Credential, FleetState
 from gateway.upstream.fleet import BreakerMoved, CredentialRejected, Fleet, News
@@ -113,8 +114,6 @@ class FleetNews:
 
     def _write_transition(self, moved: BreakerMoved) -> None:
         after = moved.transition.after.value
-        tallies = Tallies()
-        tallies.add("breaker_transitions_total", (moved.provider, moved.model, after))
         with transaction.atomic():
             BreakerTransition.objects.create(
                 at=datetime.fromtimestamp(moved.transition.at, UTC),
@@ -126,6 +125,9 @@ class FleetNews:
                 reason=moved.transition.reason,
             )
             with connection.cursor() as cursor:
+                tallies = Tallies()
+                model = read_known_models(cursor).label(moved.model)
+                tallies.add("breaker_transitions_total", (moved.provider, model, after))
                 tallies.write(cursor.execute, shard_of(self.process))
 
 

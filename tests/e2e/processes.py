@@ -86,6 +86,8 @@ class WebProcess:
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self._began_at = 0
+        """Where in the log the last start begins: an earlier one named another port."""
 
     @property
     def url(self) -> str:
@@ -102,6 +104,7 @@ class WebProcess:
 
     def start(self, *arguments: str, command: str = "web") -> None:
         with self.log.open("ab") as log:
+            self._began_at = log.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", command, *(arguments or ("--port", "0"))],
                 cwd=ROOT,
@@ -115,7 +118,7 @@ class WebProcess:
     def _has_started(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"web ended with {self.process.returncode}:\n{self.output}"
-        match = STARTED.search(self.output)
+        match = STARTED.search(self.log.read_bytes()[self._began_at :].decode(errors="replace"))
         if match is None:
             return False
         self.scheme, self.host, self.port = match[1], match[2], int(match[3])

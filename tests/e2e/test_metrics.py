@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.models import Limit
 from gateway.policy.limits import Scope
 from tests.e2e.processes import WebProcess, beside, running_web, until
-from tests.e2e.wire import Pairs, ask
+from tests.e2e.wire import Pairs, Wire, ask
 from tests.upstream import FakeProvider
 
 HEADERS: Pairs = [(b"x-api-key", b"sk-ant-mine"), (b"Content-Type", b"application/json")]
@@ -51,8 +51,8 @@ def wait_for(web: WebProcess, name: str, value: float | None, **labels: str) -> 
     return seen
 
 
-def ask_model(web: WebProcess) -> int:
-    return ask(web, "POST", "/v1/messages", HEADERS, BODY).status
+def ask_model(web: WebProcess, body: bytes = BODY) -> int:
+    return ask(web, "POST", "/v1/messages", HEADERS, body).status
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ def web(tmp_path: Path, database_url: str, upstreams: dict[str, str]) -> Iterato
         yield web
 
 
+@pytest.mark.timeout(400)
 def test_two_processes_and_their_successors_give_one_right_answer(
     web: WebProcess, tmp_path: Path, database_url: str, upstreams: dict[str, str], provider: FakeProvider
 ) -> None:
@@ -84,14 +85,35 @@ def test_two_processes_and_their_successors_give_one_right_answer(
         assert total(first_seen, "turnlog_tokens_total", kind="output") > 0
         assert total(first_seen, "turnlog_dead_letters") == 0
 
-        seen = first_seen
-        web.stop()
+        with Wire(web) as held:
+            held.request("POST", b"/v1/messages", [*HEADERS, (b"x-scenario", b"silence")], BODY)
+            assert held.head().status == 200
+            wait_for(second, "turnlog_requests_in_flight", 1)
+            assert web.process is not None
+            web.process.kill()
+            web.wait()
+        wait_for(second, "turnlog_requests_in_flight", 0)
+        wait_for(second, "turnlog_processes", 1, role="web")
+
         web.start()
         assert ask_model(web) == 200
-        later = wait_for(web, "turnlog_requests_total", 4)
-        for key, value in seen.items():
+        wait_for(web, "turnlog_requests_total", 1, outcome="interrupted")
+        later = wait_for(web, "turnlog_requests_total", 5)
+        for key, value in first_seen.items():
             if "_total" in key[0] or key[0].endswith(("_bucket", "_count")):
                 assert later[key] >= value, key
+
+
+def test_a_model_that_nobody_configured_is_other(web: WebProcess, provider: FakeProvider) -> None:
+    body = BODY.replace(b"claude-opus-5-5", b"my-secret-project")
+    failing = [*HEADERS, (b"x-scenario", b"error_500")]
+    labels = {"provider": "anthropic", "model": "other"}
+    for _ in range(5):
+        assert ask(web, "POST", "/v1/messages", failing, body).status == 500
+    seen = wait_for(web, "turnlog_breaker_transitions_total", 1, **labels, to="open")
+    assert "secret" not in str(seen)
+    seen = wait_for(web, "turnlog_breaker_state", 1, **labels, state="open")
+    assert "secret" not in str(seen)
 
 
 def test_what_is_refused_by_a_limit_is_counted(web: WebProcess, provider: FakeProvider) -> None:

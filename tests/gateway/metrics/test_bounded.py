@@ -29,6 +29,12 @@ def test_a_model_is_one_that_is_configured(said: str | None, label: str) -> None
     assert MODELS.label(said) == label
 
 
+def test_the_model_among_labels_is_bounded_and_nothing_else() -> None:
+    labels = {"provider": "anthropic", "model": HOSTILE, "state": "open"}
+    assert MODELS.labels(labels) == {"provider": "anthropic", "model": "other", "state": "open"}
+    assert MODELS.labels({"provider": HOSTILE}) == {"provider": HOSTILE}
+
+
 @pytest.mark.parametrize(
     ("path", "label"),
     [
