@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.models import Limit
+from gateway.models import Limit, Provider
 from gateway.policy.limits import Scope
 from tests.e2e.processes import WebProcess, beside, running_web, until
 from tests.e2e.wire import Pairs, Wire, ask
@@ -121,6 +121,26 @@ def test_what_is_refused_by_a_limit_is_counted(web: WebProcess, provider: FakePr
     until(lambda: ask_model(web) == 429, what="the limit")
     seen = wait_for(web, "turnlog_limit_refusals_total", 1, limit="few", why="full")
     assert total(seen, "turnlog_database_up") == 1
+
+
+def test_a_queue_is_seen_and_what_it_refuses_is_counted(web: WebProcess, provider: FakeProvider) -> None:
+    Provider.objects.filter(name="anthropic").update(max_in_flight=1, queue_size=1, queue_longest_wait=120)
+    until(
+        lambda: total(samples(web), "turnlog_queue_size", provider="anthropic") or ask_model(web) != 200, 60, "a queue"
+    )
+    with Wire(web) as first, Wire(web, timeout=60) as second:
+        first.request("POST", b"/v1/messages", [*HEADERS, (b"x-scenario", b"silence")], BODY)
+        assert first.head().status == 200
+        second.request("POST", b"/v1/messages", HEADERS, BODY)
+        seen = wait_for(web, "turnlog_queue_waiting", 1, provider="anthropic")
+        assert total(seen, "turnlog_queue_running") == 1
+        assert ask_model(web) == 529
+        wait_for(web, "turnlog_queue_refusals_total", 1, provider="anthropic", why="full")
+        first.socket.close()
+        assert second.answer().status == 200
+    seen = wait_for(web, "turnlog_queue_wait_seconds_count", 1, provider="anthropic")
+    assert total(seen, "turnlog_queue_wait_seconds_sum", provider="anthropic") > 0
+    wait_for(web, "turnlog_queue_running", 0, provider="anthropic")
 
 
 def test_without_postgres_it_says_so_and_tells_of_the_process_that_is_asked(
