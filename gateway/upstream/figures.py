@@ -7,6 +7,8 @@ from collections import defaultdict
 
 WEIGHT = 0.2
 """Of the newest time in the running mean."""
+MOST_KNOWN = 2_000
+"""Models are named by callers: of more than these the oldest are forgotten."""
 Key = tuple[str, str]
 """(provider, model); the model is empty where the caller's is kept."""
 
@@ -28,7 +30,7 @@ class Figures:
         return random.random()  # noqa: S311 (shares of load, no secret)
 
     def in_flight(self, provider: str, model: str) -> int:
-        return self._in_flight[provider, model]
+        return self._in_flight.get((provider, model), 0)
 
     def first_byte(self, provider: str, model: str) -> float | None:
         return self._first_byte.get((provider, model))
@@ -37,8 +39,14 @@ class Figures:
         self._in_flight[key] += 1
 
     def ended(self, key: Key) -> None:
-        self._in_flight[key] -= 1
+        left = self._in_flight[key] - 1
+        if left > 0:
+            self._in_flight[key] = left
+        else:
+            del self._in_flight[key]
 
     def answered(self, key: Key, seconds: float) -> None:
         before = self._first_byte.get(key)
+        if before is None and len(self._first_byte) >= MOST_KNOWN:
+            del self._first_byte[next(iter(self._first_byte))]
         self._first_byte[key] = seconds if before is None else before + WEIGHT * (seconds - before)

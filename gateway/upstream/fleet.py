@@ -45,6 +45,7 @@ class CredentialRejected(NamedTuple):
 
 
 News = BreakerMoved | CredentialLimited | CredentialRejected
+MOST_BREAKERS = 2_000
 
 
 class NoPlace(Exception):
@@ -73,11 +74,20 @@ class Fleet:
         key = (provider.name, model)
         found = self._breakers.get(key)
         if found is None:
+            self._make_room()
             found = self._breakers[key] = Breaker(provider.breaker, lambda moved: self.tell(BreakerMoved(*key, moved)))
             self._hold(key, found)
         elif found.rules is not provider.breaker:
             found.rules = provider.breaker
         return found
+
+    def _make_room(self) -> None:
+        """Models are named by callers: of too many breakers those go that have nothing to say, the oldest first."""
+        if len(self._breakers) < MOST_BREAKERS:
+            return
+        idle = [key for key, one in self._breakers.items() if one.state is BreakerState.CLOSED and one.held is None]
+        for key in idle[: MOST_BREAKERS // 2]:
+            del self._breakers[key]
 
     def obey(self, snapshot: Snapshot) -> None:
         """Follow a new configuration: hold what people hold, and take credentials as new that were changed or
