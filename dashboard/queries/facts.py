@@ -53,6 +53,8 @@ def identity(row: RequestLog) -> list[Fact]:
         Fact("Window", row.window_id),
         Fact("Request class", row.request_class),
         Fact("Client's request id", row.client_request_id),
+        Fact("Trace", row.trace_id, same_trace(row.trace_id)),
+        Fact("Parent span", row.parent_span_id),
     ]
 
 
@@ -107,6 +109,10 @@ def conversation_of(row: RequestLog) -> str:
     if not row.session_id:
         return ""
     return f"{reverse('d:conversation', args=[row.session_id])}?{urlencode({'at': row.id})}#turn-{row.id}"
+
+
+def same_trace(trace_id: str | None) -> str:
+    return f"{reverse('d:requests')}?{urlencode({'q': f'trace:{trace_id}'})}" if trace_id else ""
 
 
 def same_rows(name: str, value: str | None) -> str:

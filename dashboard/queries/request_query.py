@@ -36,6 +36,7 @@ EXACT: Final = {
     "session": "session_id",
     "agent": "agent_id",
     "prompt": "prompt_id",
+    "trace": "trace_id",
     "stop": "response__stop_reason",
 }
 TIMES: Final = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "": 1}

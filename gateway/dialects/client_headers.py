@@ -30,6 +30,10 @@ class ClientFacts:
     thread_id: str | None = None
     turn_id: str | None = None
     window_id: str | None = None
+    trace_id: str | None = None
+    """W3C Trace Context: 32 hexadecimal digits of the trace the client counts the request to."""
+    parent_span_id: str | None = None
+    """16 hexadecimal digits: the client's own span, under which it asks."""
     client: str = ""
     client_version: str = ""
     user_agent: str = ""
@@ -43,6 +47,7 @@ def read_client(headers: HeaderPairs) -> ClientFacts:
     turn = _turn_metadata(said)
     user_agent = said.get("user-agent", "")
     client, version = identify_client(user_agent)
+    trace_id, parent_span_id = read_traceparent(said.get("traceparent", ""))
     parent_thread = said.get("x-codex-parent-thread-id") or _text(turn, "parent_thread_id")
     return ClientFacts(
         session_id=said.get("x-claude-code-session-id") or said.get("session-id") or _text(turn, "session_id"),
@@ -54,12 +59,28 @@ def read_client(headers: HeaderPairs) -> ClientFacts:
         thread_id=said.get("thread-id") or _text(turn, "thread_id"),
         turn_id=_text(turn, "turn_id"),
         window_id=said.get("x-codex-window-id") or _text(turn, "window_id"),
+        trace_id=trace_id,
+        parent_span_id=parent_span_id,
         client=client,
         client_version=version,
         user_agent=user_agent,
         content_type=said.get("content-type", ""),
         betas=_betas(headers),
     )
+
+
+_TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+
+
+def read_traceparent(value: str) -> tuple[str | None, str | None]:
+    """Trace and span of a `traceparent` (W3C Trace Context, 3.2); both None where it does not hold to the standard.
+    Later versions may say more behind the flags; version 00 may not, ff is none, and an id is never all zeros."""
+    found = _TRACEPARENT.fullmatch(value)
+    if found is None:
+        return None, None
+    version, trace, span, more = found.groups()
+    fits = version != "ff" and not (version == "00" and more) and trace.strip("0") and span.strip("0")
+    return (trace, span) if fits else (None, None)
 
 
 def _first_values(headers: HeaderPairs) -> dict[str, str]:

@@ -57,6 +57,8 @@ MORE_REQUEST_KEYS = (
     "thread_id",
     "turn_id",
     "window_id",
+    "trace_id",
+    "parent_span_id",
     "client_version",
     "user_agent",
     "content_type",

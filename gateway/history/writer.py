@@ -51,6 +51,8 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("thread_id", "text"),
         ("turn_id", "text"),
         ("window_id", "text"),
+        ("trace_id", "text"),
+        ("parent_span_id", "text"),
         ("client", "text"),
         ("client_version", "text"),
         ("user_agent", "text"),

@@ -42,6 +42,8 @@ class RequestLog(models.Model):
     thread_id = models.TextField(null=True)
     turn_id = models.TextField(null=True)
     window_id = models.TextField(null=True)
+    trace_id = models.TextField(null=True, help_text="W3C trace the client counts it to: 32 hexadecimal digits")
+    parent_span_id = models.TextField(null=True, help_text="the client's span it was asked under: 16 of them")
     client = models.TextField(blank=True)
     client_version = models.TextField(blank=True)
     user_agent = models.TextField(blank=True)

@@ -39,7 +39,7 @@ from gateway.pricing.cost import cost_of
 from gateway.pricing.price_book import PriceBook
 from gateway.recording.assemble import Recorded
 from gateway.recording.limit_samples import LimitSamples
-from gateway.recording.records import Admission, Attempt, HeaderChange, HeaderPairs, MeteredAnswer, RulesOfDirection
+from gateway.recording.records import Admission, HeaderChange, HeaderPairs, MeteredAnswer, RulesOfDirection
 from gateway.recording.sightings import SightingReader
 from gateway.recording.text import INDEXED_BOUND, clean, clean_or_none
 
@@ -267,6 +267,8 @@ def request_row(reading: Reading, team: str, tags: dict[str, str]) -> tuple[Any,
         named(client.thread_id or facts.thread_id),
         named(client.turn_id or facts.turn_id),
         named(client.window_id or facts.window_id),
+        client.trace_id,
+        client.parent_span_id,
         clean(client.client, INDEXED_BOUND),
         clean(client.client_version, INDEXED_BOUND),
         clean(client.user_agent, INDEXED_BOUND),
@@ -311,7 +313,7 @@ def response_row(reading: Reading, prices: PriceBook) -> tuple[Any, ...]:
         clean_or_none(answer.error_message or (None if broken else end.error)),
         clean_or_none(end.error) if broken else None,
         [clean(warning, INDEXED_BOUND) for warning in reading.warnings],
-        [attempt_object(attempt) for attempt in end.attempts],
+        [msgspec.structs.asdict(attempt) for attempt in end.attempts],
         counts.cache_write_1h_tokens,
         counts.thinking_tokens,
         dict(usage.server_tools) or None,
@@ -393,7 +395,3 @@ def answered_by(recorded: Recorded) -> str:
 def answering_model(recorded: Recorded) -> str | None:
     attempts = recorded.end.attempts
     return (attempts[-1].model or recorded.admission.requested_model) if len(attempts) > 1 else None
-
-
-def attempt_object(attempt: Attempt) -> dict[str, Any]:
-    return {name: getattr(attempt, name) for name in attempt.__struct_fields__}

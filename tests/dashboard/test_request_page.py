@@ -17,6 +17,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from gateway.dialects.names import Dialect, Outcome
 from gateway.history.transcript import TURNS_SHOWN
@@ -119,6 +120,19 @@ def test_each_tab_shows_its_part(admin: Client, tab: str) -> None:
     text = page(admin, keep_one(sample), f"?tab={tab}")
     for expected in EXPECTED[tab]:
         assert expected in text, expected
+
+
+def test_the_trace_leads_to_the_requests_of_it(admin: Client) -> None:
+    trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    sample = Sample(REQUEST, request_headers=[("traceparent", f"00-{trace}-{span}-01")])
+    request_id, other = keep_one(sample), keep_one(Sample(REQUEST))
+    text = page(admin, request_id)
+    requests = reverse("d:requests")
+    assert f'href="{requests}?q=trace%3A{trace}"' in text
+    assert span in text
+    listed = admin.get(requests, {"q": f"trace:{trace}"}).content.decode()
+    assert str(request_id) in listed
+    assert str(other) not in listed
 
 
 ASKED = {"role": "user", "content": [{"type": "input_text", "text": "what is asked"}]}

@@ -296,3 +296,14 @@ def test_a_context_overflow_is_worded_for_recovery(foreign_web: WebProcess, prov
     provider.default_scenario = f"error;status=400;text={quote(said)}"
     error = json.loads(messages(foreign_web).body)["error"]
     assert error["message"].startswith("prompt is too long: 10015 tokens > 8192 maximum. This model's maximum")
+
+
+def test_the_trace_goes_on_to_a_provider_of_another_dialect_as_it_came(
+    foreign_web: WebProcess, provider: FakeProvider
+) -> None:
+    trace = [(b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), (b"tracestate", b"a=1,b=2")]
+    body = json.dumps(asked("hi")).encode()
+    assert ask(foreign_web, "POST", "/v1/messages", CALLERS_OWN + trace, body).status == 200
+    seen = last_request(provider)
+    assert seen.target == b"/v1/chat/completions"
+    assert [pair for pair in seen.headers if pair[0].lower().startswith(b"trace")] == trace

@@ -14,6 +14,7 @@ from gateway.dialects.client_headers import (
     organization_id,
     rate_limits,
     read_client,
+    read_traceparent,
     upstream_request_id,
 )
 from tests.transcripts.captured import exchange
@@ -177,3 +178,32 @@ def test_ids_of_captured_answers() -> None:
     assert upstream_request_id(codex) == "req_909bbd39025c4067b33b0ec73444e406"
     assert organization_id([]) is None
     assert upstream_request_id([(b"cf-ray", b"x")]) is None
+
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACEPARENTS = {
+    "sampled": (f"00-{TRACE}-{SPAN}-01", True),
+    "not sampled": (f"00-{TRACE}-{SPAN}-00", True),
+    "a later version that says more": (f"cc-{TRACE}-{SPAN}-01-what-the-future-will-be", True),
+    "version 00 that says more": (f"00-{TRACE}-{SPAN}-01-more", False),
+    "no version": (f"ff-{TRACE}-{SPAN}-01", False),
+    "a later version, run on": (f"cc-{TRACE}-{SPAN}-01.more", False),
+    "no trace": (f"00-{'0' * 32}-{SPAN}-01", False),
+    "no span": (f"00-{TRACE}-{'0' * 16}-01", False),
+    "capitals": (f"00-{TRACE.upper()}-{SPAN}-01", False),
+    "too short": (f"00-{TRACE[1:]}-{SPAN}-01", False),
+    "a line's end": (f"00-{TRACE}-{SPAN}-01\n", False),
+    "markup": (f"00-<script>alert(1)</script>-{SPAN}-01", False),
+    "nothing": ("", False),
+}
+
+
+@pytest.mark.parametrize("name", TRACEPARENTS)
+def test_a_trace_is_taken_as_the_standard_has_it_or_not_at_all(name: str) -> None:
+    value, fits = TRACEPARENTS[name]
+    assert read_traceparent(value) == ((TRACE, SPAN) if fits else (None, None))
+
+
+def test_the_trace_of_a_request() -> None:
+    facts = read_client([(b"Traceparent", f" 00-{TRACE}-{SPAN}-01".encode())])
+    assert (facts.trace_id, facts.parent_span_id) == (TRACE, SPAN)

@@ -29,7 +29,7 @@ SHOW_KEYS = LIST_KEYS | {
     "request_headers", "response_headers", "rate_limits", "chunk_timings", "attempts", "stream_error", "message",
     "access_key", "team", "tags", "betas", "prompt_id", "request_class", "client_request_id", "thread_id", "turn_id",
     "window_id", "client_version", "user_agent", "message_count", "tool_count", "max_tokens", "routed_model", "tokens",
-    "parse_warnings", "capture", "handling", "error_type", "error_message",
+    "parse_warnings", "capture", "handling", "error_type", "error_message", "trace_id", "parent_span_id",
 }  # fmt: skip
 
 

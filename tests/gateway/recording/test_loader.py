@@ -224,6 +224,19 @@ def test_exchanges_of_a_living_process_are_stored_while_it_lives(spool_dir: Path
     assert RequestLog.objects.count() == 2
 
 
+def test_the_trace_of_the_client_is_kept(spool_dir: Path, load: Load) -> None:
+    def work(recorder: Recorder) -> None:
+        for value in (f"00-{'4b' * 16}-{'0f' * 8}-01", "00-<b>-\x00-01"):
+            exchange = recorder.admit(new_id(), admission(headers=[(b"traceparent", value.encode())]))
+            exchange.response_head(200, ANSWER_HEADERS)
+            exchange.finish(Outcome.COMPLETED)
+
+    with_recorder(spool_dir, work)
+    load()
+    kept = RequestLog.objects.order_by("id").values_list("trace_id", "parent_span_id")
+    assert list(kept) == [("4b" * 16, "0f" * 8), (None, None)]
+
+
 def test_an_exchange_whose_process_is_gone_is_interrupted(spool_dir: Path, load: Load) -> None:
     exchange = with_recorder(spool_dir, lambda recorder: record(recorder, chunks=[b"so far"], finish=False))
     load()
