@@ -34,11 +34,10 @@ def provider(provider_thread: FakeProvider) -> FakeProvider:
     return provider_thread
 
 
-@pytest.fixture(scope="session")
-def session_database_url() -> str:
-    """DATABASE_URL of a migrated database of this worker's own: the tests' is emptied between tests."""
+def migrated_database(kind: str) -> str:
+    """The address of a new database of this worker's own: the tests' is emptied between tests."""
     address = urlsplit(os.environ["DATABASE_URL"])
-    name = f"e2e_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    name = f"{kind}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {name}")
@@ -46,6 +45,18 @@ def session_database_url() -> str:
     environment = os.environ | {"DATABASE_URL": url}
     subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True)
     return url
+
+
+@pytest.fixture(scope="session")
+def session_database_url() -> str:
+    """DATABASE_URL of what the gateways of this session share."""
+    return migrated_database("e2e")
+
+
+@pytest.fixture(scope="session")
+def demonstration_url() -> str:
+    """DATABASE_URL of one for a history of many turns, which no other test meets."""
+    return migrated_database("day")
 
 
 @pytest.fixture(scope="session")
