@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from gateway.recording.recorder import Exchange
 
 SWEEP_SECONDS = 0.15
+"""How often it is looked for what has begun, ended, or does something else now."""
+UPDATE_SECONDS = 1.0
+"""How often all streams are looked at for how far they are."""
 LONGEST_TEXT = 120
 AGENT_HEADERS = (b"x-claude-code-agent-id", b"x-openai-subagent")
 NOT_COUNTED = "capture_none"
@@ -50,7 +53,10 @@ class LiveNews:
         self._everything = False
         self._number = 0
         self._told_at = 0.0
+        self._updated_at = 0.0
         self._over: list[Event] = []
+        self._moved: list[LiveWatch] = []
+        """Those that do something else now."""
         self._teller: LiveTeller | None = None
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,6 +87,8 @@ class LiveNews:
         begun = {} if watch is not None and watch.told else described(stream.request, facts, exchange)
         event = begun | ended(exchange, stream.outcome or "", stream.problem) | progress(stream, watch)
         self._over.append(event | {"k": "e", "id": exchange.id_text})
+        if watch is not None:
+            watch.stream = stream.live = None  # they would hold each other
 
     def answered_here(self, request: GatewayRequest, facts: Facts, exchange: Exchange, how: Event) -> None:
         """A request that no provider saw; only while somebody looks. `how`: `status`, `outcome`, `error`."""
@@ -111,9 +119,11 @@ class LiveNews:
         self.watched = False
         self._task = None
         self._over.clear()
+        self._moved.clear()
         for stream in self._runtime.streams:
             watch, stream.live = stream.live, None
             if watch is not None:
+                watch.stream = None
                 stream.watches = tuple(other for other in stream.watches if other is not watch)
         if self._teller is not None:
             self._teller.stop()
@@ -121,26 +131,35 @@ class LiveNews:
     def _sweep(self) -> None:
         everything, self._everything = self._everything, False
         now = time.monotonic()
-        events = [event for stream in self._runtime.streams if (event := self._look(stream, everything, now))]
+        events = [event for stream in self._to_look_at(everything, now) if (event := self._look(stream, everything))]
         over, self._over = self._over, []
         events += over
         if events or everything or now - self._told_at >= BEAT_SECONDS:
             self._tell(events, everything, now)
 
-    def _look(self, stream: ExchangeStream, everything: bool, now: float) -> Event | None:
+    def _to_look_at(self, everything: bool, now: float) -> list[ExchangeStream]:
+        moved, streams = {id(watch.stream): watch.stream for watch in self._moved}, self._runtime.streams
+        self._moved.clear()
+        if everything or now - self._updated_at >= UPDATE_SECONDS:
+            self._updated_at = now
+            return list(streams)
+        new = [stream for stream in streams if stream.live is None]
+        return [*new, *(stream for stream in moved.values() if stream is not None)]
+
+    def _look(self, stream: ExchangeStream, everything: bool) -> Event | None:
         exchange, facts = stream.exchange, stream.request.facts
         if exchange.lost == NOT_COUNTED or facts is None or stream.outcome is not None:
             return None
         watch = stream.live
         if watch is None:
-            watch = stream.live = LiveWatch()
+            watch = stream.live = LiveWatch(stream, self._moved)
             watch.size = exchange.received
             stream.watches = (*stream.watches, watch)
         watch.status = stream.status
         is_new = everything or not watch.told
-        if not is_new and not watch.has_news(now):
+        if not is_new and not watch.has_news:
             return None
-        watch.note_told(now)
+        watch.note_told()
         begun = described(stream.request, facts, exchange) if is_new else {}
         return begun | progress(stream, watch) | {"k": "s" if is_new else "u", "id": exchange.id_text}
 

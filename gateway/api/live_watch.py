@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.api.streaming import ExchangeStream
 
 NAMED = re.compile(rb'"name"\s*:\s*"([^"\\]{1,64})"')
 STARTS = (b"content_block_start", b"output_item.added", b'"tool_calls"')
@@ -12,25 +16,19 @@ THINKING = (b'"thinking"', b'"reasoning"')
 AROUND_A_DELTA = 90
 """Bytes of an event beside the text it brings, roughly."""
 BYTES_A_TOKEN = 4
-UPDATE_SECONDS = 1.0
 
 
 class LiveWatch:
     """Of one answer. `activity`: `tool:NAME`, `thinking`, `writing`, or empty before anything is known."""
 
     __slots__ = (
-        "_told_activity",
-        "_told_at",
-        "_told_size",
-        "_told_status",
-        "activity",
-        "said",
-        "size",
-        "status",
-        "told",
-    )
+        "_news", "_told", "activity", "said", "size", "status", "stream", "told",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, stream: ExchangeStream, news: list[LiveWatch]) -> None:
+        self.stream: ExchangeStream | None = stream
+        self._news = news
+        """Where it tells that something else is done now; how much it was is looked for now and then."""
         self.activity = ""
         self.size = 0
         """Bytes of the body so far."""
@@ -39,13 +37,12 @@ class LiveWatch:
         self.status: int | None = None
         self.told = False
         """Its beginning was told."""
-        self._told_at = 0.0
-        self._told_size = 0
-        self._told_activity = ""
-        self._told_status: int | None = None
+        self._told: tuple[int, str, int | None] = (-1, "", None)
 
     def feed(self, chunk: bytes) -> None:
         size = len(chunk)
+        if not self.size:
+            self._news.append(self)
         self.size += size
         if size > AROUND_A_DELTA:
             self.said += size - AROUND_A_DELTA
@@ -55,6 +52,12 @@ class LiveWatch:
                 return
 
     def _read_start(self, chunk: bytes) -> None:
+        before = self.activity
+        self._take_start(chunk)
+        if self.activity != before:
+            self._news.append(self)
+
+    def _take_start(self, chunk: bytes) -> None:
         if any(mark in chunk for mark in CALLS):
             # A chunk may hold several starts: the last one is what is done now.
             names = NAMED.findall(chunk)
@@ -73,13 +76,11 @@ class LiveWatch:
         """Of the answer so far, by its length: an estimate until the provider says it."""
         return self.said // BYTES_A_TOKEN
 
-    def has_news(self, now: float) -> bool:
-        """Whether there is something to tell that was not told: at once for what is done, now and then for how much."""
-        if self.activity != self._told_activity or self.status != self._told_status:
-            return True
-        return self.size != self._told_size and now - self._told_at >= UPDATE_SECONDS
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to tell that was not told."""
+        return (self.size, self.activity, self.status) != self._told
 
-    def note_told(self, now: float) -> None:
+    def note_told(self) -> None:
         self.told = True
-        self._told_at, self._told_size = now, self.size
-        self._told_activity, self._told_status = self.activity, self.status
+        self._told = self.size, self.activity, self.status
