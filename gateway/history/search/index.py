@@ -39,9 +39,9 @@ FORGET_NOTES: Final = "DELETE FROM gateway_searchqueue WHERE month = %b AND scop
 FORGET: Final = "DELETE FROM gateway_searchtext WHERE month = %b AND scope = %b AND digest = ANY(%b)"
 TAKE: Final = """
 WITH taken AS (
-    DELETE FROM gateway_searchqueue WHERE id IN (
+    DELETE FROM gateway_searchqueue WHERE id = ANY (ARRAY(  -- an IN may be run again for each row, and take more
         SELECT id FROM gateway_searchqueue ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING id, month, scope, digest, kind, exchange_id
 )
 SELECT taken.month, taken.scope, taken.digest, taken.kind, taken.exchange_id, blob.size, blob.data
