@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tests.browser.conftest import chromium_program
 from tests.browser.trouble import ARGUMENTS, Trouble
 from tests.e2e.configured import apply_and_wait, manage
+from tests.e2e.people import signed_in
 from tests.e2e.processes import WebProcess, until
 from tests.e2e.wire import ask
 from tests.upstream import FakeProvider
@@ -31,17 +32,6 @@ routes:
   - {{name: claude, match: "claude-*", provider: anthropic, model: claude-before}}
 api_keys:
   - {{name: clients, key_env: KEY}}
-"""
-MAKE_ADMIN = """
-from django.contrib.auth.models import User
-from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY
-user = User.objects.create_superuser("changes-things")
-session = SessionStore()
-session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
-session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-session.create()
-print("session", session.session_key)
 """
 
 
@@ -62,7 +52,7 @@ def served(
     try:
         web.start()
         apply_and_wait(web, DOCUMENT.format(url=provider_thread.url))
-        yield Served(web, manage(web, "shell", "-c", MAKE_ADMIN).split("session ")[1].strip())
+        yield Served(web, signed_in(web, [("changes-things", "superuser", "")])["changes-things"])
         apply_and_wait(web, "providers: []\nroutes: []\napi_keys: []\n")
     finally:
         web.stop()

@@ -14,7 +14,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.e2e.configured import apply_and_wait, manage
+from tests.e2e.configured import apply_and_wait
+from tests.e2e.people import signed_in
 from tests.e2e.processes import WebProcess, running_web, until
 from tests.e2e.wire import ask
 from tests.upstream import FakeProvider
@@ -28,21 +29,7 @@ api_keys:
   - {{name: ada, key_env: ADA, team: red}}
   - {{name: ben, key_env: BEN, team: blue}}
 """
-MAKE_PEOPLE = """
-from django.contrib.auth.models import User
-from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY
-from gateway.models import Member, Team
-for name, team, role in (("red", "red", "member"), ("ops", None, "ops"), ("nobody", None, None)):
-    user = User.objects.create_user(name)
-    if role:
-        Member.objects.create(user=user, team=team and Team.objects.get(name=team), role=role)
-    session = SessionStore()
-    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session.create()
-    print("session", name, session.session_key)
-"""
+PEOPLE = [("red", "member", "red"), ("ops", "ops", ""), ("nobody", "", "")]
 
 
 class Pair(NamedTuple):
@@ -63,8 +50,7 @@ def pair(
     directory = tmp_path_factory.mktemp("live")
     with running_web(directory, session_database_url, **upstreams, **KEYS, TURNLOG_ROLES="gateway") as gateway:
         apply_and_wait(gateway, DOCUMENT.format(url=provider_thread.url))
-        said = manage(gateway, "shell", "-c", MAKE_PEOPLE)
-        sessions = {words[1]: words[2] for line in said.splitlines() if (words := line.split())[:1] == ["session"]}
+        sessions = signed_in(gateway, PEOPLE)
         other = tmp_path_factory.mktemp("live-pages")
         shared = {"TURNLOG_ROLES": "dashboard", "TURNLOG_DATA_DIR": str(gateway.data_dir)}
         with running_web(other, session_database_url, **upstreams, **shared) as pages:

@@ -16,6 +16,7 @@ from tests.browser.conftest import chromium_program
 from tests.browser.test_admin_pages import brightness, fits
 from tests.browser.trouble import ARGUMENTS, Trouble
 from tests.e2e.configured import apply_and_wait, manage
+from tests.e2e.people import signed_in
 from tests.e2e.processes import WebProcess, beside
 from tests.e2e.wire import ask
 from tests.upstream import FakeProvider
@@ -30,21 +31,7 @@ teams: [{{name: atlas}}, {{name: borealis}}, {{name: checkout}}, {{name: data}},
 api_keys:
   - {{name: ada, key_env: KEY, team: atlas}}
 """
-MAKE_PEOPLE = """
-from django.contrib.auth.models import User
-from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY
-from gateway.models import Member, Team
-for name, team in (("admin", None), ("ops", None), ("lead", "atlas"), ("member", "atlas")):
-    user = User.objects.create_user(name, is_staff=name == "admin", is_superuser=name == "admin")
-    if name != "admin":
-        Member.objects.create(user=user, team=team and Team.objects.get(name=team), role=name)
-    session = SessionStore()
-    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session.create()
-    print("session", name, session.session_key)
-"""
+PEOPLE = [("admin", "superuser", ""), ("ops", "ops", ""), ("lead", "lead", "atlas"), ("member", "member", "atlas")]
 
 
 class Day(NamedTuple):
@@ -65,8 +52,7 @@ def day(
     try:
         web.start()
         apply_and_wait(web, DOCUMENT.format(url=provider_thread.url))
-        said = manage(web, "shell", "-c", MAKE_PEOPLE)
-        sessions = {words[1]: words[2] for line in said.splitlines() if (words := line.split())[:1] == ["session"]}
+        sessions = signed_in(web, PEOPLE)
         with beside(web, "loader"):
             yield Day(web, sessions)
     finally:
