@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
 
 BY_BODY = frozenset({Scenario.WEB_SEARCH, Scenario.IMAGE, Scenario.SUBAGENT})
-AGENT_HEADERS = (b"x-claude-code-agent-id", b"x-openai-subagent")
 
 log = structlog.get_logger(__name__)
 
@@ -186,7 +185,7 @@ def question_of(request: GatewayRequest, facts: Facts, snapshot: Snapshot) -> Qu
 def scenarios_of(request: GatewayRequest, facts: Facts, snapshot: Snapshot) -> frozenset[Scenario]:
     """Those of the ones routes ask for that the request belongs to."""
     found = {Scenario.THINK} if facts.envelope.has_thinking else set()
-    if any(request.header(name) for name in AGENT_HEADERS):
+    if facts.agent(request):
         found.add(Scenario.SUBAGENT)
     if snapshot.scenarios & BY_BODY and facts.plain and is_json(request):
         marks = read_marks(facts.plain)

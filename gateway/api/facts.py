@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NO_ENVELOPE = Envelope()
 NO_PLAN = Plan(())
+AGENT_HEADERS = (b"x-claude-code-agent-id", b"x-openai-subagent")
 CONVERSATION_HEADERS = (b"x-claude-code-session-id", b"session_id", b"session-id", b"x-session-id")
 
 
@@ -77,8 +78,13 @@ class Facts:
 
     def conversation(self, request: GatewayRequest) -> str:
         """What the turns of one conversation have in common; empty: nothing is known to be."""
-        for name in CONVERSATION_HEADERS:
-            value = request.header(name)
-            if value:
-                return value.decode("latin-1")
-        return ""
+        return first_of(CONVERSATION_HEADERS, request)
+
+    def agent(self, request: GatewayRequest) -> str:
+        """Which subagent sent it; empty: none, as far as is known."""
+        return first_of(AGENT_HEADERS, request)
+
+
+def first_of(names: tuple[bytes, ...], request: GatewayRequest) -> str:
+    """The value of the first of these headers that is there; else empty."""
+    return next((value.decode("latin-1") for name in names if (value := request.header(name))), "")

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from gateway.api.request import GatewayRequest
     from gateway.api.runtime import Runtime
     from gateway.api.streaming import ExchangeStream
+    from gateway.dialects.names import Outcome
     from gateway.recording.recorder import Exchange
 
 SWEEP_SECONDS = 0.15
 """How often it is looked for what has begun, ended, or does something else now."""
-UPDATE_SECONDS = 1.0
+UPDATE_SECONDS = 1.5
 """How often all streams are looked at for how far they are."""
 LONGEST_TEXT = 120
-AGENT_HEADERS = (b"x-claude-code-agent-id", b"x-openai-subagent")
 NOT_COUNTED = "capture_none"
 """Of requests that are to be counted only nothing is told, either."""
 
@@ -79,22 +79,28 @@ class LiveNews:
                 loop.call_soon_threadsafe(self._begin, payload == HELLO)
 
     def over(self, stream: ExchangeStream) -> None:
-        """A stream has ended; only while somebody looks."""
-        exchange, facts = stream.exchange, stream.request.facts
-        if exchange.lost == NOT_COUNTED or facts is None:
-            return
-        watch = stream.live
-        begun = {} if watch is not None and watch.told else described(stream.request, facts, exchange)
-        event = begun | ended(exchange, stream.outcome or "", stream.problem) | progress(stream, watch)
-        self._over.append(event | {"k": "e", "id": exchange.id_text})
+        """A stream has ended; only while somebody looks. Does not raise."""
+        watch, exchange, facts = stream.live, stream.exchange, stream.request.facts
+        try:
+            if exchange.lost != NOT_COUNTED and facts is not None:
+                begun = {} if watch is not None and watch.told else described(stream.request, facts, exchange)
+                event = begun | ended(exchange, stream.outcome or "", stream.problem) | progress(stream, watch)
+                self._over.append(event | {"k": "e", "id": exchange.id_text})
+        except Exception:  # what is shown of a request must not cost its record
+            log.exception("an end is not told to the live pages")
         if watch is not None:
             watch.stream = stream.live = None  # they would hold each other
 
-    def answered_here(self, request: GatewayRequest, facts: Facts, exchange: Exchange, how: Event) -> None:
-        """A request that no provider saw; only while somebody looks. `how`: `status`, `outcome`, `error`."""
-        if exchange.lost != NOT_COUNTED:
-            shown = ended(exchange, how.get("outcome", ""), how.get("error"))
-            self._over.append(described(request, facts, exchange) | shown | how | {"k": "e", "id": exchange.id_text})
+    def answered_here(
+        self, request: GatewayRequest, facts: Facts, exchange: Exchange, status: int, outcome: Outcome, error: str
+    ) -> None:
+        """A request that no provider saw; only while somebody looks. Does not raise."""
+        try:
+            if exchange.lost != NOT_COUNTED:
+                event = described(request, facts, exchange) | ended(exchange, outcome, error)
+                self._over.append(event | {"k": "e", "id": exchange.id_text, "status": status})
+        except Exception:
+            log.exception("an answer is not told to the live pages")
 
     def _begin(self, everything: bool) -> None:
         self._until = time.monotonic() + ASKED_SECONDS
@@ -161,7 +167,7 @@ class LiveNews:
             return None
         watch.note_told()
         begun = described(stream.request, facts, exchange) if is_new else {}
-        return begun | progress(stream, watch) | {"k": "s" if is_new else "u", "id": exchange.id_text}
+        return begun | progress(stream, watch) | {"k": "s" if is_new else "u", "id": watch.id_text}
 
     def _tell(self, events: list[Event], everything: bool, now: float) -> None:
         assert self._teller is not None
@@ -183,7 +189,7 @@ def described(request: GatewayRequest, facts: Facts, exchange: Exchange) -> Even
         "provider": target.provider.name if target else "",
         "path": request.path,
         "session": facts.conversation(request),
-        "agent": next((value.decode("latin-1") for name in AGENT_HEADERS if (value := request.header(name))), ""),
+        "agent": facts.agent(request),
         "client": (request.header(b"user-agent") or b"").decode("latin-1").partition(" ")[0],
         "purpose": facts.errand.purpose if facts.errand else "",
     }

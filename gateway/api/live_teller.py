@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class LiveTeller:
-    """`tell` puts a notice into a bounded list and returns."""
+    """`tell` puts a notice into a bounded list and returns; when that is full, the notice is lost."""
 
     def __init__(self) -> None:
         self._waiting: queue.Queue[str | None] = queue.Queue(MOST_WAITING)
@@ -34,19 +34,15 @@ class LiveTeller:
     def start(self) -> None:
         self._thread.start()
 
-    def tell(self, notice: str) -> bool:
-        """Whether it waits to be sent now."""
-        try:
+    def tell(self, notice: str | None) -> None:
+        """None only wakes the thread."""
+        with contextlib.suppress(queue.Full):
             self._waiting.put_nowait(notice)
-        except queue.Full:
-            return False
-        return True
 
     def stop(self) -> None:
         """Returns at once; the thread ends after what it is at."""
         self._stopping.set()
-        with contextlib.suppress(queue.Full):  # when full, the thread has something to wake for
-            self._waiting.put_nowait(None)
+        self.tell(None)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -22,11 +22,12 @@ class LiveWatch:
     """Of one answer. `activity`: `tool:NAME`, `thinking`, `writing`, or empty before anything is known."""
 
     __slots__ = (
-        "_news", "_told", "activity", "said", "size", "status", "stream", "told",
+        "_news", "_told", "activity", "id_text", "said", "size", "status", "stream", "told",
     )  # fmt: skip
 
     def __init__(self, stream: ExchangeStream, news: list[LiveWatch]) -> None:
         self.stream: ExchangeStream | None = stream
+        self.id_text = stream.exchange.id_text
         self._news = news
         """Where it tells that something else is done now; how much it was is looked for now and then."""
         self.activity = ""

@@ -115,9 +115,7 @@ def tell_live(
     """Of a request that no provider saw; nothing while nobody looks."""
     live = request.runtime.live
     if live.watched:
-        live.answered_here(
-            request, facts, exchange, {"status": reply.status_code, "outcome": outcome.value, "error": error[:120]}
-        )
+        live.answered_here(request, facts, exchange, reply.status_code, outcome, error)
 
 
 async def answer_by_ourselves(request: GatewayRequest, facts: Facts, exchange: Exchange, own: Answering) -> Reply:

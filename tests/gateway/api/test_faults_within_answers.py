@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.api.live_news import LiveNews
 from gateway.api.request import GatewayRequest, Receive
 from gateway.api.streaming import ExchangeStream
 from gateway.api.translating import TranslatedStream
@@ -80,6 +81,17 @@ async def test_a_watch_that_fails_costs_the_client_nothing_and_other_watches_nei
     assert failing.given_up
     assert failing.seen == 2, "a watch that failed is not asked again"
     assert stream.outcome is Outcome.COMPLETED
+
+
+async def test_what_the_live_pages_cannot_be_told_costs_no_record(tmp_path: Path) -> None:
+    stream, _ = answered(tmp_path)
+    live = LiveNews(stream.request.runtime)
+    live.watched = True
+    stream.request.runtime.live = live
+    stream.request.facts = cast(Any, object())  # nothing of it can be described
+    assert [chunk async for chunk in stream] == CHUNKS
+    stream.close()
+    assert stream.exchange._finished
 
 
 class CannotTranslate:
