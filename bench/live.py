@@ -1,6 +1,6 @@
 """What being watched costs, and how soon what begins is seen: 200 streams, with a live page open and without.
 
-    python -m bench.live [--rounds 3] [--streams 200] [--gap 100]
+    python -m bench.live [--rounds 4] [--streams 200] [--gap 100]
 
 One recording `manage.py web`. The watcher does what a dashboard process does: it asks on `turnlog_watch` and listens
 on `turnlog_live`. CPU time is that of `web` alone, by event; the ratio is the median of those of the rounds. How soon:
@@ -29,7 +29,7 @@ from bench.programs import find_programs
 from bench.session import Plan, prepared, tell
 from bench.targets import ON
 from bench.workloads import Workload, paced
-from gateway.metrics.live_channel import ASK_AGAIN_SECONDS, HELLO, LIVE_CHANNEL, WATCH_CHANNEL
+from gateway.metrics.live_channel import ASK_AGAIN_SECONDS, BEAT_SECONDS, HELLO, LIVE_CHANNEL, WATCH_CHANNEL
 
 MOST_CPU = 1.05
 SEEN_SECONDS = 0.3
@@ -52,8 +52,11 @@ class Watcher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Returns when `web` has noticed that nobody looks any more, and is silent."""
         self._stopping.set()
         self._thread.join(10)
+        while list(self._connection.notifies(timeout=BEAT_SECONDS + 1, stop_after=1)):
+            pass
         self._connection.close()
 
     def _run(self) -> None:
@@ -74,7 +77,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         "python -m bench.live", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=positive, default=3, help="how many (3)")
+    parser.add_argument("--rounds", type=positive, default=4, help="how many (4)")
     parser.add_argument("--streams", type=positive, default=200, help="how many at once (200)")
     parser.add_argument("--gap", type=positive, default=100, help="milliseconds between the events of one (100)")
     options = parser.parse_args()
@@ -85,15 +88,20 @@ def main() -> int:
         with prepared(Plan([], [ON], [], options.rounds, 0), find_programs(CACHE), Path(name), CACHE) as session:
             session.warm_up()
             assert session.store is not None
+            asked(session, workload, "to warm up")
             alone: list[Sample] = []
             watched: list[Sample] = []
             seen: list[float] = []
             for number in range(options.rounds):
-                alone.append(asked(session, workload, f"round {number + 1} nobody looks"))
-                with Watcher(session.store.database_url) as watcher:
-                    watched.append(asked(session, workload, f"round {number + 1} watched"))
-                seen += watcher.seen
-                time.sleep(13.0)  # the question that was asked last counts for so long
+                # In turn, so that neither always follows the other.
+                for is_watched in (False, True) if number % 2 == 0 else (True, False):
+                    what = f"round {number + 1} {'watched' if is_watched else 'nobody looks'}"
+                    if is_watched:
+                        with Watcher(session.store.database_url) as watcher:
+                            watched.append(asked(session, workload, what))
+                        seen += watcher.seen
+                    else:
+                        alone.append(asked(session, workload, what))
             return judge(alone, watched, seen, options.streams * options.rounds)
 
 
