@@ -70,7 +70,7 @@ async def in_open_mode(scene: Scene, values: list[bytes]) -> str:
     return f"{len(values)} of them through in open mode"
 
 
-async def wire(gateway: Gateway, data: bytes, seconds: float = 1.0) -> bytes:
+async def wire(gateway: Gateway, data: bytes, seconds: float = 10.0) -> bytes:
     """What comes back for these bytes until the other side closes or is silent."""
 
     def talk() -> bytes:
