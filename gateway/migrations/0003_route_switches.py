@@ -4,21 +4,20 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0002_configuration_triggers"),
+        ('gateway', '0002_configuration_triggers'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="modelroute",
-            name="demote",
-            field=models.BooleanField(
-                default=False, help_text="Ask the provider for a stream where the caller wants none, and fold it back"
-            ),
+            model_name='modelroute',
+            name='demote',
+            field=models.BooleanField(default=False, help_text='Ask the provider for a stream where the caller wants none, and fold it back'),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="shortcuts",
-            field=models.JSONField(blank=True, default=list, help_text="Names of dialects.names.Shortcut"),
+            model_name='modelroute',
+            name='shortcuts',
+            field=models.JSONField(blank=True, default=list, help_text='Names of dialects.names.Shortcut'),
         ),
     ]

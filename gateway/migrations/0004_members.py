@@ -6,65 +6,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0003_route_switches"),
+        ('gateway', '0003_route_switches'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="apikey",
-            name="owner",
-            field=models.ForeignKey(
-                blank=True,
-                help_text="The person whose requests it makes; empty for a service",
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="api_keys",
-                to=settings.AUTH_USER_MODEL,
-            ),
+            model_name='apikey',
+            name='owner',
+            field=models.ForeignKey(blank=True, help_text='The person whose requests it makes; empty for a service', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='api_keys', to=settings.AUTH_USER_MODEL),
         ),
         migrations.CreateModel(
-            name="Member",
+            name='Member',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "role",
-                    models.CharField(
-                        choices=[
-                            ("member", "member: sees the team's requests"),
-                            ("lead", "lead: sees them and manages the team's keys"),
-                            ("ops", "ops: changes the configuration, sees figures, no prompts and answers"),
-                            ("admin", "admin: everything"),
-                        ],
-                        default="member",
-                        max_length=8,
-                    ),
-                ),
-                (
-                    "team",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="members",
-                        to="gateway.team",
-                    ),
-                ),
-                (
-                    "user",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="memberships",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('role', models.CharField(choices=[('member', 'member: sees the team\'s requests'), ('lead', "lead: sees them and manages the team's keys"), ('ops', 'ops: changes the configuration, sees figures, no prompts and answers'), ('admin', 'admin: everything')], default='member', max_length=8)),
+                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='members', to='gateway.team')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                "ordering": ("user__username", "team__name"),
-                "constraints": [
-                    models.UniqueConstraint(fields=("user", "team"), name="member_once_per_team", nulls_distinct=False)
-                ],
+                'ordering': ('user__username', 'team__name'),
+                'constraints': [models.UniqueConstraint(fields=('user', 'team'), name='member_once_per_team', nulls_distinct=False)],
             },
         ),
     ]

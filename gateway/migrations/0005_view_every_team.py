@@ -4,18 +4,14 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0004_members"),
+        ('gateway', '0004_members'),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name="requestlog",
-            options={
-                "managed": True,
-                "ordering": ("-id",),
-                "permissions": [("view_every_team", "Can read the requests of every team")],
-                "verbose_name": "request",
-            },
+            name='requestlog',
+            options={'managed': True, 'ordering': ('-id',), 'permissions': [('view_every_team', 'Can read the requests of every team')], 'verbose_name': 'request'},
         ),
     ]

@@ -8,781 +8,435 @@ from django.db import migrations, models
 
 
 def name_routes(apps, schema_editor):
-    for route in apps.get_model("gateway", "ModelRoute").objects.all():
+    for route in apps.get_model('gateway', 'ModelRoute').objects.all():
         route.name = route.match
-        route.save(update_fields=["name"])
+        route.save(update_fields=['name'])
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0005_view_every_team"),
+        ('gateway', '0005_view_every_team'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="GatewaySettings",
+            name='GatewaySettings',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "allow_addresses",
-                    models.JSONField(
-                        blank=True,
-                        default=list,
-                        help_text="Networks that may call; empty: all",
-                        validators=[gateway.models.validators.check_networks],
-                    ),
-                ),
-                (
-                    "deny_addresses",
-                    models.JSONField(
-                        blank=True,
-                        default=list,
-                        help_text="Networks that may not call",
-                        validators=[gateway.models.validators.check_networks],
-                    ),
-                ),
-                (
-                    "region_fallbacks",
-                    models.JSONField(
-                        blank=True,
-                        default=dict,
-                        help_text="For a region without a provider of its own: the regions to use, in order",
-                        validators=[gateway.models.validators.check_region_table],
-                    ),
-                ),
-                (
-                    "validate_requests",
-                    models.BooleanField(
-                        default=False, help_text="Refuse what breaks the bounds below; else the provider is the judge"
-                    ),
-                ),
-                (
-                    "max_messages",
-                    models.PositiveIntegerField(
-                        default=100000, validators=[django.core.validators.MinValueValidator(1)]
-                    ),
-                ),
-                (
-                    "max_content_bytes",
-                    models.PositiveIntegerField(
-                        default=67108864, validators=[django.core.validators.MinValueValidator(1)]
-                    ),
-                ),
-                (
-                    "max_system_bytes",
-                    models.PositiveIntegerField(
-                        default=8388608, validators=[django.core.validators.MinValueValidator(1)]
-                    ),
-                ),
-                (
-                    "max_output_tokens",
-                    models.PositiveIntegerField(
-                        default=1000000, validators=[django.core.validators.MinValueValidator(1)]
-                    ),
-                ),
-                ("max_top_logprobs", models.PositiveIntegerField(default=20)),
-                (
-                    "remote_url",
-                    models.CharField(
-                        blank=True, help_text="A configuration file to fetch and apply when it changes", max_length=500
-                    ),
-                ),
-                (
-                    "remote_interval",
-                    models.FloatField(
-                        default=60.0, help_text="Seconds", validators=[django.core.validators.MinValueValidator(5)]
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('allow_addresses', models.JSONField(blank=True, default=list, help_text='Networks that may call; empty: all', validators=[gateway.models.validators.check_networks])),
+                ('deny_addresses', models.JSONField(blank=True, default=list, help_text='Networks that may not call', validators=[gateway.models.validators.check_networks])),
+                ('region_fallbacks', models.JSONField(blank=True, default=dict, help_text='For a region without a provider of its own: the regions to use, in order', validators=[gateway.models.validators.check_region_table])),
+                ('validate_requests', models.BooleanField(default=False, help_text='Refuse what breaks the bounds below; else the provider is the judge')),
+                ('max_messages', models.PositiveIntegerField(default=100000, validators=[django.core.validators.MinValueValidator(1)])),
+                ('max_content_bytes', models.PositiveIntegerField(default=67108864, validators=[django.core.validators.MinValueValidator(1)])),
+                ('max_system_bytes', models.PositiveIntegerField(default=8388608, validators=[django.core.validators.MinValueValidator(1)])),
+                ('max_output_tokens', models.PositiveIntegerField(default=1000000, validators=[django.core.validators.MinValueValidator(1)])),
+                ('max_top_logprobs', models.PositiveIntegerField(default=20)),
+                ('remote_url', models.CharField(blank=True, help_text='A configuration file to fetch and apply when it changes', max_length=500)),
+                ('remote_interval', models.FloatField(default=60.0, help_text='Seconds', validators=[django.core.validators.MinValueValidator(5)])),
             ],
             options={
-                "verbose_name": "gateway settings",
-                "verbose_name_plural": "gateway settings",
+                'verbose_name': 'gateway settings',
+                'verbose_name_plural': 'gateway settings',
             },
         ),
         migrations.CreateModel(
-            name="OutboundProxy",
+            name='OutboundProxy',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "name",
-                    models.CharField(
-                        max_length=64,
-                        unique=True,
-                        validators=[
-                            django.core.validators.RegexValidator(
-                                "^[a-z0-9][a-z0-9._-]*$",
-                                "Use lower-case letters, digits, dots, underscores and hyphens.",
-                            )
-                        ],
-                    ),
-                ),
-                (
-                    "address",
-                    models.CharField(help_text="http://, https:// or socks5://, host and port", max_length=500),
-                ),
-                ("username", models.CharField(blank=True, max_length=200)),
-                ("ciphertext", models.BinaryField(blank=True, default=b"", help_text="the password, encrypted")),
-                (
-                    "bypass",
-                    models.JSONField(
-                        blank=True,
-                        default=list,
-                        help_text="Hosts called directly; .example.com: all below",
-                        validators=[gateway.models.validators.check_texts],
-                    ),
-                ),
-                ("position", models.PositiveIntegerField(default=100, help_text="The lowest is tried first")),
-                ("enabled", models.BooleanField(default=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]*$', 'Use lower-case letters, digits, dots, underscores and hyphens.')])),
+                ('address', models.CharField(help_text='http://, https:// or socks5://, host and port', max_length=500)),
+                ('username', models.CharField(blank=True, max_length=200)),
+                ('ciphertext', models.BinaryField(blank=True, default=b'', help_text='the password, encrypted')),
+                ('bypass', models.JSONField(blank=True, default=list, help_text='Hosts called directly; .example.com: all below', validators=[gateway.models.validators.check_texts])),
+                ('position', models.PositiveIntegerField(default=100, help_text='The lowest is tried first')),
+                ('enabled', models.BooleanField(default=True)),
             ],
             options={
-                "verbose_name_plural": "outbound proxies",
-                "ordering": ("position", "name"),
+                'verbose_name_plural': 'outbound proxies',
+                'ordering': ('position', 'name'),
             },
         ),
         migrations.AlterModelOptions(
-            name="modelroute",
-            options={"ordering": ("position", "name")},
+            name='modelroute',
+            options={'ordering': ('position', 'name')},
         ),
         migrations.AddField(
-            model_name="apikey",
-            name="allow_addresses",
-            field=models.JSONField(
-                blank=True,
-                default=list,
-                help_text="Networks it may call from; empty: all",
-                validators=[gateway.models.validators.check_networks],
-            ),
+            model_name='apikey',
+            name='allow_addresses',
+            field=models.JSONField(blank=True, default=list, help_text='Networks it may call from; empty: all', validators=[gateway.models.validators.check_networks]),
         ),
         migrations.AddField(
-            model_name="apikey",
-            name="allowed_dialects",
-            field=models.JSONField(
-                blank=True,
-                default=list,
-                help_text="APIs it may speak; empty: all",
-                validators=[gateway.models.validators.check_dialects],
-            ),
+            model_name='apikey',
+            name='allowed_dialects',
+            field=models.JSONField(blank=True, default=list, help_text='APIs it may speak; empty: all', validators=[gateway.models.validators.check_dialects]),
         ),
         migrations.AddField(
-            model_name="apikey",
-            name="allowed_models",
-            field=models.JSONField(
-                blank=True,
-                default=list,
-                help_text="Models it may ask for, or patterns; empty: all",
-                validators=[gateway.models.validators.check_texts],
-            ),
+            model_name='apikey',
+            name='allowed_models',
+            field=models.JSONField(blank=True, default=list, help_text='Models it may ask for, or patterns; empty: all', validators=[gateway.models.validators.check_texts]),
         ),
         migrations.AddField(
-            model_name="apikey",
-            name="allowed_providers",
-            field=models.JSONField(
-                blank=True,
-                default=list,
-                help_text="Providers it may reach; empty: all",
-                validators=[gateway.models.validators.check_texts],
-            ),
+            model_name='apikey',
+            name='allowed_providers',
+            field=models.JSONField(blank=True, default=list, help_text='Providers it may reach; empty: all', validators=[gateway.models.validators.check_texts]),
         ),
         migrations.AddField(
-            model_name="apikey",
-            name="debug_until",
-            field=models.DateTimeField(
-                blank=True, help_text="Until then every decision about its requests is logged", null=True
-            ),
+            model_name='apikey',
+            name='debug_until',
+            field=models.DateTimeField(blank=True, help_text='Until then every decision about its requests is logged', null=True),
         ),
         migrations.AddField(
-            model_name="apikey",
-            name="deny_addresses",
-            field=models.JSONField(
-                blank=True,
-                default=list,
-                help_text="Networks it may not call from",
-                validators=[gateway.models.validators.check_networks],
-            ),
+            model_name='apikey',
+            name='deny_addresses',
+            field=models.JSONField(blank=True, default=list, help_text='Networks it may not call from', validators=[gateway.models.validators.check_networks]),
         ),
         migrations.AddField(
-            model_name="apikey",
-            name="previous_digest",
-            field=models.BinaryField(help_text="of the key before the last rotation", null=True),
+            model_name='apikey',
+            name='previous_digest',
+            field=models.BinaryField(help_text='of the key before the last rotation', null=True),
         ),
         migrations.AddField(
-            model_name="apikey",
-            name="previous_until",
-            field=models.DateTimeField(blank=True, help_text="Until when the former key opens, too", null=True),
+            model_name='apikey',
+            name='previous_until',
+            field=models.DateTimeField(blank=True, help_text='Until when the former key opens, too', null=True),
         ),
         migrations.AddField(
-            model_name="apikey",
-            name="priority",
-            field=models.SmallIntegerField(default=0, help_text="Who waits for a place: the higher goes first"),
+            model_name='apikey',
+            name='priority',
+            field=models.SmallIntegerField(default=0, help_text='Who waits for a place: the higher goes first'),
         ),
         migrations.AddField(
-            model_name="apikey",
-            name="region",
-            field=models.CharField(
-                blank=True,
-                help_text="Empty: the team's",
-                max_length=32,
-                validators=[
-                    django.core.validators.RegexValidator(
-                        "^[a-z0-9][a-z0-9._-]*$", "Use lower-case letters, digits, dots, underscores and hyphens."
-                    )
-                ],
-            ),
+            model_name='apikey',
+            name='region',
+            field=models.CharField(blank=True, help_text="Empty: the team's", max_length=32, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]*$', 'Use lower-case letters, digits, dots, underscores and hyphens.')]),
         ),
         migrations.AddField(
-            model_name="apikey",
-            name="signing_ciphertext",
-            field=models.BinaryField(blank=True, default=b""),
+            model_name='apikey',
+            name='signing_ciphertext',
+            field=models.BinaryField(blank=True, default=b''),
         ),
         migrations.AddField(
-            model_name="credential",
-            name="blocked",
+            model_name='credential',
+            name='blocked',
             field=models.BooleanField(default=False, help_text="Not used, by a person's word or the provider's"),
         ),
         migrations.AddField(
-            model_name="credential",
-            name="blocked_reason",
+            model_name='credential',
+            name='blocked_reason',
             field=models.CharField(blank=True, max_length=300),
         ),
         migrations.AddField(
-            model_name="credential",
-            name="blocked_until",
-            field=models.DateTimeField(blank=True, help_text="Empty: until it is unblocked", null=True),
+            model_name='credential',
+            name='blocked_until',
+            field=models.DateTimeField(blank=True, help_text='Empty: until it is unblocked', null=True),
         ),
         migrations.AddField(
-            model_name="credential",
-            name="per_minute",
-            field=models.PositiveIntegerField(
-                blank=True,
-                help_text="Requests it may make in a minute; empty: as many as the provider takes",
-                null=True,
-                validators=[django.core.validators.MinValueValidator(1)],
-            ),
+            model_name='credential',
+            name='per_minute',
+            field=models.PositiveIntegerField(blank=True, help_text='Requests it may make in a minute; empty: as many as the provider takes', null=True, validators=[django.core.validators.MinValueValidator(1)]),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="dialects",
-            field=models.JSONField(
-                blank=True,
-                default=list,
-                help_text="Only for these; empty: for all",
-                validators=[gateway.models.validators.check_dialects],
-            ),
+            model_name='modelroute',
+            name='dialects',
+            field=models.JSONField(blank=True, default=list, help_text='Only for these; empty: for all', validators=[gateway.models.validators.check_dialects]),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="fallback_on",
-            field=models.JSONField(
-                blank=True,
-                default=list,
-                help_text="Failures after which the next target is tried: statuses such as 529, and connect, timeout, broken; empty: 429, 5xx, connect, timeout, broken",
-                validators=[gateway.models.validators.check_failures],
-            ),
+            model_name='modelroute',
+            name='fallback_on',
+            field=models.JSONField(blank=True, default=list, help_text='Failures after which the next target is tried: statuses such as 529, and connect, timeout, broken; empty: 429, 5xx, connect, timeout, broken', validators=[gateway.models.validators.check_failures]),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="headers",
-            field=models.JSONField(
-                blank=True,
-                default=dict,
-                help_text="Only with these headers: name to value or pattern",
-                validators=[gateway.models.validators.check_header_table],
-            ),
+            model_name='modelroute',
+            name='headers',
+            field=models.JSONField(blank=True, default=dict, help_text='Only with these headers: name to value or pattern', validators=[gateway.models.validators.check_header_table]),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="keys",
-            field=models.JSONField(
-                blank=True,
-                default=list,
-                help_text="Only for API keys of these names",
-                validators=[gateway.models.validators.check_texts],
-            ),
+            model_name='modelroute',
+            name='keys',
+            field=models.JSONField(blank=True, default=list, help_text='Only for API keys of these names', validators=[gateway.models.validators.check_texts]),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="max_bytes",
-            field=models.PositiveIntegerField(blank=True, help_text="Only for bodies of this size or less", null=True),
+            model_name='modelroute',
+            name='max_bytes',
+            field=models.PositiveIntegerField(blank=True, help_text='Only for bodies of this size or less', null=True),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="min_bytes",
-            field=models.PositiveIntegerField(blank=True, help_text="Only for bodies of this size or more", null=True),
+            model_name='modelroute',
+            name='min_bytes',
+            field=models.PositiveIntegerField(blank=True, help_text='Only for bodies of this size or more', null=True),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="min_tokens",
-            field=models.PositiveIntegerField(
-                default=60000, help_text="Where long context begins, in tokens estimated from the size"
-            ),
+            model_name='modelroute',
+            name='min_tokens',
+            field=models.PositiveIntegerField(default=60000, help_text='Where long context begins, in tokens estimated from the size'),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="name",
-            field=models.CharField(blank=True, default="", help_text="Empty: as what it matches", max_length=200),
+            model_name='modelroute',
+            name='name',
+            field=models.CharField(blank=True, default='', help_text='Empty: as what it matches', max_length=200),
             preserve_default=False,
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="scenario",
-            field=models.CharField(
-                blank=True,
-                choices=[
-                    ("background", "background"),
-                    ("think", "think"),
-                    ("long_context", "long context"),
-                    ("web_search", "web search"),
-                    ("image", "image"),
-                    ("subagent", "subagent"),
-                ],
-                help_text="Only for requests of this kind",
-                max_length=16,
-            ),
+            model_name='modelroute',
+            name='scenario',
+            field=models.CharField(blank=True, choices=[('background', 'background'), ('think', 'think'), ('long_context', 'long context'), ('web_search', 'web search'), ('image', 'image'), ('subagent', 'subagent')], help_text='Only for requests of this kind', max_length=16),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="strategy",
-            field=models.CharField(
-                choices=[
-                    ("in_order", "in order"),
-                    ("round_robin", "round robin"),
-                    ("weighted", "weighted"),
-                    ("least_in_flight", "least in flight"),
-                    ("fastest", "fastest"),
-                    ("cheapest", "cheapest"),
-                ],
-                default="in_order",
-                help_text="Which target is tried first; the others follow when it fails",
-                max_length=16,
-            ),
+            model_name='modelroute',
+            name='strategy',
+            field=models.CharField(choices=[('in_order', 'in order'), ('round_robin', 'round robin'), ('weighted', 'weighted'), ('least_in_flight', 'least in flight'), ('fastest', 'fastest'), ('cheapest', 'cheapest')], default='in_order', help_text='Which target is tried first; the others follow when it fails', max_length=16),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="teams",
-            field=models.JSONField(
-                blank=True,
-                default=list,
-                help_text="Only for these teams, or names given by /t/NAME",
-                validators=[gateway.models.validators.check_texts],
-            ),
+            model_name='modelroute',
+            name='teams',
+            field=models.JSONField(blank=True, default=list, help_text='Only for these teams, or names given by /t/NAME', validators=[gateway.models.validators.check_texts]),
         ),
         migrations.AddField(
-            model_name="modelroute",
-            name="weight",
-            field=models.PositiveIntegerField(default=1, help_text="Its share beside the other targets, when weighted"),
+            model_name='modelroute',
+            name='weight',
+            field=models.PositiveIntegerField(default=1, help_text='Its share beside the other targets, when weighted'),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="breaker_error_percent",
-            field=models.PositiveIntegerField(
-                default=50,
-                help_text="Share of failures within the window that opens it",
-                validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)],
-            ),
+            model_name='provider',
+            name='breaker_error_percent',
+            field=models.PositiveIntegerField(default=50, help_text='Share of failures within the window that opens it', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="breaker_failures",
-            field=models.PositiveIntegerField(
-                default=5,
-                help_text="Failures in a row that open it",
-                validators=[django.core.validators.MinValueValidator(1)],
-            ),
+            model_name='provider',
+            name='breaker_failures',
+            field=models.PositiveIntegerField(default=5, help_text='Failures in a row that open it', validators=[django.core.validators.MinValueValidator(1)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="breaker_mode",
-            field=models.CharField(
-                choices=[("auto", "auto"), ("off", "off"), ("observe", "observe"), ("enforce", "enforce")],
-                default="auto",
-                help_text="auto: enforce where a request has another target, else observe. Observe: count, never refuse.",
-                max_length=8,
-            ),
+            model_name='provider',
+            name='breaker_mode',
+            field=models.CharField(choices=[('auto', 'auto'), ('off', 'off'), ('observe', 'observe'), ('enforce', 'enforce')], default='auto', help_text='auto: enforce where a request has another target, else observe. Observe: count, never refuse.', max_length=8),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="breaker_open_seconds",
-            field=models.FloatField(
-                default=30.0,
-                help_text="Until a probe is let out",
-                validators=[django.core.validators.MinValueValidator(0.01)],
-            ),
+            model_name='provider',
+            name='breaker_open_seconds',
+            field=models.FloatField(default=30.0, help_text='Until a probe is let out', validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="breaker_successes",
-            field=models.PositiveIntegerField(
-                default=2,
-                help_text="Good probes that close it",
-                validators=[django.core.validators.MinValueValidator(1)],
-            ),
+            model_name='provider',
+            name='breaker_successes',
+            field=models.PositiveIntegerField(default=2, help_text='Good probes that close it', validators=[django.core.validators.MinValueValidator(1)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="breaker_volume",
-            field=models.PositiveIntegerField(
-                default=20,
-                help_text="Requests in the window below which no share counts",
-                validators=[django.core.validators.MinValueValidator(1)],
-            ),
+            model_name='provider',
+            name='breaker_volume',
+            field=models.PositiveIntegerField(default=20, help_text='Requests in the window below which no share counts', validators=[django.core.validators.MinValueValidator(1)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="breaker_window",
-            field=models.FloatField(
-                default=60.0, help_text="Seconds", validators=[django.core.validators.MinValueValidator(0.01)]
-            ),
+            model_name='provider',
+            name='breaker_window',
+            field=models.FloatField(default=60.0, help_text='Seconds', validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="ca_file",
-            field=models.CharField(
-                blank=True,
-                help_text="Authorities to trust instead of the system's: a PEM file on the host",
-                max_length=500,
-            ),
+            model_name='provider',
+            name='ca_file',
+            field=models.CharField(blank=True, help_text="Authorities to trust instead of the system's: a PEM file on the host", max_length=500),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="client_certificate_file",
-            field=models.CharField(blank=True, help_text="A PEM file on the host", max_length=500),
+            model_name='provider',
+            name='client_certificate_file',
+            field=models.CharField(blank=True, help_text='A PEM file on the host', max_length=500),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="client_key_file",
+            model_name='provider',
+            name='client_key_file',
             field=models.CharField(blank=True, help_text="A PEM file; empty: in the certificate's", max_length=500),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="connect_timeout",
-            field=models.FloatField(
-                blank=True, help_text="Seconds", null=True, validators=[django.core.validators.MinValueValidator(0.01)]
-            ),
+            model_name='provider',
+            name='connect_timeout',
+            field=models.FloatField(blank=True, help_text='Seconds', null=True, validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="extra_headers",
-            field=models.JSONField(
-                blank=True,
-                default=dict,
-                help_text="Headers to send along, name to value; one the client sent is replaced",
-                validators=[gateway.models.validators.check_extra_headers],
-            ),
+            model_name='provider',
+            name='extra_headers',
+            field=models.JSONField(blank=True, default=dict, help_text='Headers to send along, name to value; one the client sent is replaced', validators=[gateway.models.validators.check_extra_headers]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="header_timeout",
-            field=models.FloatField(
-                blank=True,
-                help_text="Seconds until the answer begins",
-                null=True,
-                validators=[django.core.validators.MinValueValidator(0.01)],
-            ),
+            model_name='provider',
+            name='header_timeout',
+            field=models.FloatField(blank=True, help_text='Seconds until the answer begins', null=True, validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="health_failures",
-            field=models.PositiveIntegerField(
-                default=3,
-                help_text="Failures in a row that count as down",
-                validators=[django.core.validators.MinValueValidator(1)],
-            ),
+            model_name='provider',
+            name='health_failures',
+            field=models.PositiveIntegerField(default=3, help_text='Failures in a row that count as down', validators=[django.core.validators.MinValueValidator(1)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="health_interval",
-            field=models.FloatField(
-                default=30.0, help_text="Seconds", validators=[django.core.validators.MinValueValidator(1)]
-            ),
+            model_name='provider',
+            name='health_interval',
+            field=models.FloatField(default=30.0, help_text='Seconds', validators=[django.core.validators.MinValueValidator(1)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="health_path",
-            field=models.CharField(
-                blank=True, help_text="Path to GET, such as /v1/models; empty: no check", max_length=200
-            ),
+            model_name='provider',
+            name='health_path',
+            field=models.CharField(blank=True, help_text='Path to GET, such as /v1/models; empty: no check', max_length=200),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="health_timeout",
-            field=models.FloatField(
-                default=5.0, help_text="Seconds", validators=[django.core.validators.MinValueValidator(0.01)]
-            ),
+            model_name='provider',
+            name='health_timeout',
+            field=models.FloatField(default=5.0, help_text='Seconds', validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="http2",
-            field=models.BooleanField(default=False, help_text="Speak HTTP/2 where the provider offers it"),
+            model_name='provider',
+            name='http2',
+            field=models.BooleanField(default=False, help_text='Speak HTTP/2 where the provider offers it'),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="idle_timeout",
-            field=models.FloatField(
-                blank=True,
-                help_text="Seconds of silence within an answer; there is no total",
-                null=True,
-                validators=[django.core.validators.MinValueValidator(0.01)],
-            ),
+            model_name='provider',
+            name='idle_timeout',
+            field=models.FloatField(blank=True, help_text='Seconds of silence within an answer; there is no total', null=True, validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="keyless",
-            field=models.BooleanField(default=False, help_text="It asks for no credential, as an engine of your own"),
+            model_name='provider',
+            name='keyless',
+            field=models.BooleanField(default=False, help_text='It asks for no credential, as an engine of your own'),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="max_in_flight",
-            field=models.PositiveIntegerField(
-                blank=True,
-                help_text="Requests at once; empty: no bound",
-                null=True,
-                validators=[django.core.validators.MinValueValidator(1)],
-            ),
+            model_name='provider',
+            name='max_in_flight',
+            field=models.PositiveIntegerField(blank=True, help_text='Requests at once; empty: no bound', null=True, validators=[django.core.validators.MinValueValidator(1)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="pool_idle_seconds",
-            field=models.FloatField(
-                blank=True,
-                help_text="How long an unused connection is kept; empty: 15",
-                null=True,
-                validators=[django.core.validators.MinValueValidator(0.01)],
-            ),
+            model_name='provider',
+            name='pool_idle_seconds',
+            field=models.FloatField(blank=True, help_text='How long an unused connection is kept; empty: 15', null=True, validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="pool_life_seconds",
-            field=models.FloatField(
-                blank=True,
-                help_text="Age at which a connection is not used again",
-                null=True,
-                validators=[django.core.validators.MinValueValidator(0.01)],
-            ),
+            model_name='provider',
+            name='pool_life_seconds',
+            field=models.FloatField(blank=True, help_text='Age at which a connection is not used again', null=True, validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="pool_size",
-            field=models.PositiveIntegerField(
-                blank=True,
-                help_text="Connections at once; empty: no bound",
-                null=True,
-                validators=[django.core.validators.MinValueValidator(1)],
-            ),
+            model_name='provider',
+            name='pool_size',
+            field=models.PositiveIntegerField(blank=True, help_text='Connections at once; empty: no bound', null=True, validators=[django.core.validators.MinValueValidator(1)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="proxy_choice",
-            field=models.CharField(
-                choices=[("in_order", "in order"), ("in_turn", "in turn")], default="in_order", max_length=8
-            ),
+            model_name='provider',
+            name='proxy_choice',
+            field=models.CharField(choices=[('in_order', 'in order'), ('in_turn', 'in turn')], default='in_order', max_length=8),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="queue_long_bytes",
-            field=models.PositiveIntegerField(
-                default=1048576, help_text="Larger requests leave a quarter of the places to smaller ones"
-            ),
+            model_name='provider',
+            name='queue_long_bytes',
+            field=models.PositiveIntegerField(default=1048576, help_text='Larger requests leave a quarter of the places to smaller ones'),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="queue_longest_wait",
-            field=models.FloatField(
-                default=30.0, help_text="Seconds", validators=[django.core.validators.MinValueValidator(0.01)]
-            ),
+            model_name='provider',
+            name='queue_longest_wait',
+            field=models.FloatField(default=30.0, help_text='Seconds', validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="queue_size",
-            field=models.PositiveIntegerField(default=100, help_text="How many may wait for a place"),
+            model_name='provider',
+            name='queue_size',
+            field=models.PositiveIntegerField(default=100, help_text='How many may wait for a place'),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="queue_when_full",
-            field=models.CharField(
-                choices=[("reject", "reject"), ("spill", "spill"), ("wait", "wait")],
-                default="reject",
-                help_text="Reject: refuse when the queue is full. Spill: take the route's next target. Wait: in any case.",
-                max_length=8,
-            ),
+            model_name='provider',
+            name='queue_when_full',
+            field=models.CharField(choices=[('reject', 'reject'), ('spill', 'spill'), ('wait', 'wait')], default='reject', help_text="Reject: refuse when the queue is full. Spill: take the route's next target. Wait: in any case.", max_length=8),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="region",
-            field=models.CharField(
-                blank=True,
-                max_length=32,
-                validators=[
-                    django.core.validators.RegexValidator(
-                        "^[a-z0-9][a-z0-9._-]*$", "Use lower-case letters, digits, dots, underscores and hyphens."
-                    )
-                ],
-            ),
+            model_name='provider',
+            name='region',
+            field=models.CharField(blank=True, max_length=32, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]*$', 'Use lower-case letters, digits, dots, underscores and hyphens.')]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="retry_attempts",
-            field=models.PositiveSmallIntegerField(
-                default=1,
-                help_text="Tries altogether. The clients already retry 10 to 30 times, and both multiply.",
-                validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10)],
-            ),
+            model_name='provider',
+            name='retry_attempts',
+            field=models.PositiveSmallIntegerField(default=1, help_text='Tries altogether. The clients already retry 10 to 30 times, and both multiply.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="retry_backoff",
-            field=models.CharField(
-                choices=[
-                    ("exponential", "exponential"),
-                    ("linear", "linear"),
-                    ("fibonacci", "fibonacci"),
-                    ("decorrelated", "decorrelated"),
-                ],
-                default="decorrelated",
-                max_length=16,
-            ),
+            model_name='provider',
+            name='retry_backoff',
+            field=models.CharField(choices=[('exponential', 'exponential'), ('linear', 'linear'), ('fibonacci', 'fibonacci'), ('decorrelated', 'decorrelated')], default='decorrelated', max_length=16),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="retry_base",
-            field=models.FloatField(
-                default=0.5,
-                help_text="Seconds of the first pause",
-                validators=[django.core.validators.MinValueValidator(0.01)],
-            ),
+            model_name='provider',
+            name='retry_base',
+            field=models.FloatField(default=0.5, help_text='Seconds of the first pause', validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="retry_budget_percent",
-            field=models.PositiveIntegerField(
-                default=10,
-                help_text="Retries for each hundred requests",
-                validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)],
-            ),
+            model_name='provider',
+            name='retry_budget_percent',
+            field=models.PositiveIntegerField(default=10, help_text='Retries for each hundred requests', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="retry_deadline",
-            field=models.FloatField(
-                default=30.0,
-                help_text="Seconds after which no retry begins",
-                validators=[django.core.validators.MinValueValidator(0.01)],
-            ),
+            model_name='provider',
+            name='retry_deadline',
+            field=models.FloatField(default=30.0, help_text='Seconds after which no retry begins', validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="retry_longest",
-            field=models.FloatField(
-                default=10.0,
-                help_text="Seconds of the longest pause",
-                validators=[django.core.validators.MinValueValidator(0.01)],
-            ),
+            model_name='provider',
+            name='retry_longest',
+            field=models.FloatField(default=10.0, help_text='Seconds of the longest pause', validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="retry_on",
-            field=models.JSONField(
-                blank=True,
-                default=list,
-                help_text="Statuses such as 503, and connect, timeout, broken; empty: connect alone",
-                validators=[gateway.models.validators.check_failures],
-            ),
+            model_name='provider',
+            name='retry_on',
+            field=models.JSONField(blank=True, default=list, help_text='Statuses such as 503, and connect, timeout, broken; empty: connect alone', validators=[gateway.models.validators.check_failures]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="slow_seconds",
-            field=models.FloatField(
-                blank=True,
-                help_text="An answer that begins later is logged as slow",
-                null=True,
-                validators=[django.core.validators.MinValueValidator(0.01)],
-            ),
+            model_name='provider',
+            name='slow_seconds',
+            field=models.FloatField(blank=True, help_text='An answer that begins later is logged as slow', null=True, validators=[django.core.validators.MinValueValidator(0.01)]),
         ),
         migrations.AddField(
-            model_name="provider",
-            name="tls_minimum",
-            field=models.CharField(
-                blank=True, choices=[("", "the default (1.2)"), ("1.2", "1.2"), ("1.3", "1.3")], max_length=4
-            ),
+            model_name='provider',
+            name='tls_minimum',
+            field=models.CharField(blank=True, choices=[('', 'the default (1.2)'), ('1.2', '1.2'), ('1.3', '1.3')], max_length=4),
         ),
         migrations.AddField(
-            model_name="team",
-            name="region",
-            field=models.CharField(
-                blank=True,
-                help_text="Of its callers",
-                max_length=32,
-                validators=[
-                    django.core.validators.RegexValidator(
-                        "^[a-z0-9][a-z0-9._-]*$", "Use lower-case letters, digits, dots, underscores and hyphens."
-                    )
-                ],
-            ),
+            model_name='team',
+            name='region',
+            field=models.CharField(blank=True, help_text='Of its callers', max_length=32, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]*$', 'Use lower-case letters, digits, dots, underscores and hyphens.')]),
         ),
         migrations.AlterField(
-            model_name="modelroute",
-            name="match",
-            field=models.CharField(help_text="A model name, or a pattern such as claude-*", max_length=200),
+            model_name='modelroute',
+            name='match',
+            field=models.CharField(help_text='A model name, or a pattern such as claude-*', max_length=200),
         ),
         migrations.CreateModel(
-            name="ConfigurationRevision",
+            name='ConfigurationRevision',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("made_at", models.DateTimeField(auto_now_add=True)),
-                (
-                    "author_name",
-                    models.CharField(help_text="As it was then; a command is named by itself", max_length=150),
-                ),
-                ("note", models.CharField(blank=True, max_length=300)),
-                (
-                    "difference",
-                    models.TextField(help_text="Lines that went and came, as in a unified difference; without secrets"),
-                ),
-                ("document", models.TextField(help_text="YAML; secrets in it are encrypted")),
-                (
-                    "author",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('made_at', models.DateTimeField(auto_now_add=True)),
+                ('author_name', models.CharField(help_text='As it was then; a command is named by itself', max_length=150)),
+                ('note', models.CharField(blank=True, max_length=300)),
+                ('difference', models.TextField(help_text='Lines that went and came, as in a unified difference; without secrets')),
+                ('document', models.TextField(help_text='YAML; secrets in it are encrypted')),
+                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                "verbose_name": "configuration version",
-                "ordering": ("-pk",),
+                'verbose_name': 'configuration version',
+                'ordering': ('-pk',),
             },
         ),
         migrations.AddField(
-            model_name="provider",
-            name="proxies",
-            field=models.ManyToManyField(blank=True, help_text="None: called directly", to="gateway.outboundproxy"),
+            model_name='provider',
+            name='proxies',
+            field=models.ManyToManyField(blank=True, help_text='None: called directly', to='gateway.outboundproxy'),
         ),
         migrations.CreateModel(
-            name="RouteTarget",
+            name='RouteTarget',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("model", models.CharField(blank=True, help_text="Empty keeps the caller's", max_length=200)),
-                ("weight", models.PositiveIntegerField(default=1)),
-                ("position", models.PositiveIntegerField(default=100)),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="further_routes",
-                        to="gateway.provider",
-                    ),
-                ),
-                (
-                    "route",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="targets", to="gateway.modelroute"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('model', models.CharField(blank=True, help_text="Empty keeps the caller's", max_length=200)),
+                ('weight', models.PositiveIntegerField(default=1)),
+                ('position', models.PositiveIntegerField(default=100)),
+                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='further_routes', to='gateway.provider')),
+                ('route', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='targets', to='gateway.modelroute')),
             ],
             options={
-                "ordering": ("position", "pk"),
+                'ordering': ('position', 'pk'),
             },
         ),
         migrations.RunPython(name_routes, migrations.RunPython.noop, elidable=True),

@@ -4,40 +4,20 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0008_prefix_tree"),
+        ('gateway', '0008_prefix_tree'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="provider",
-            name="profile",
-            field=models.CharField(
-                blank=True,
-                choices=[
-                    ("default", "default"),
-                    ("openai", "openai"),
-                    ("deepseek", "deepseek"),
-                    ("groq", "groq"),
-                    ("google", "google"),
-                    ("openrouter", "openrouter"),
-                    ("cerebras", "cerebras"),
-                    ("nvidia-nim", "nvidia-nim"),
-                    ("chutes", "chutes"),
-                    ("vllm", "vllm"),
-                    ("ollama", "ollama"),
-                    ("llama-cpp", "llama-cpp"),
-                ],
-                help_text="What it takes and how it speaks, for callers of another API; empty: by its host name",
-                max_length=32,
-            ),
+            model_name='provider',
+            name='profile',
+            field=models.CharField(blank=True, choices=[('default', 'default'), ('openai', 'openai'), ('deepseek', 'deepseek'), ('groq', 'groq'), ('google', 'google'), ('openrouter', 'openrouter'), ('cerebras', 'cerebras'), ('nvidia-nim', 'nvidia-nim'), ('chutes', 'chutes'), ('vllm', 'vllm'), ('ollama', 'ollama'), ('llama-cpp', 'llama-cpp')], help_text='What it takes and how it speaks, for callers of another API; empty: by its host name', max_length=32),
         ),
         migrations.AddField(
-            model_name="responselog",
-            name="translation",
-            field=models.JSONField(
-                help_text="the dialect the provider was spoken to, and what was lost on the way; null when relayed",
-                null=True,
-            ),
+            model_name='responselog',
+            name='translation',
+            field=models.JSONField(help_text='the dialect the provider was spoken to, and what was lost on the way; null when relayed', null=True),
         ),
     ]

@@ -11,414 +11,245 @@ PRICES_CHANGED = (
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0009_provider_profile_and_translation"),
+        ('gateway', '0009_provider_profile_and_translation'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="CostRun",
+            name='CostRun',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "since",
-                    models.DateTimeField(
-                        blank=True, help_text="requests that began at this time or later (UTC)", null=True
-                    ),
-                ),
-                ("until", models.DateTimeField(blank=True, help_text="and before this time", null=True)),
-                ("model", models.TextField(blank=True, help_text="only answers of this model; empty: all")),
-                ("asked_by", models.TextField(blank=True, editable=False)),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("finished_at", models.DateTimeField(editable=False, null=True)),
-                ("turns", models.BigIntegerField(default=0, editable=False, help_text="looked at")),
-                (
-                    "changed",
-                    models.BigIntegerField(
-                        default=0, editable=False, help_text="of those, with another cost than before"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('since', models.DateTimeField(blank=True, help_text='requests that began at this time or later (UTC)', null=True)),
+                ('until', models.DateTimeField(blank=True, help_text='and before this time', null=True)),
+                ('model', models.TextField(blank=True, help_text='only answers of this model; empty: all')),
+                ('asked_by', models.TextField(blank=True, editable=False)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('finished_at', models.DateTimeField(editable=False, null=True)),
+                ('turns', models.BigIntegerField(default=0, editable=False, help_text='looked at')),
+                ('changed', models.BigIntegerField(default=0, editable=False, help_text='of those, with another cost than before')),
             ],
             options={
-                "verbose_name": "recomputation of costs",
-                "verbose_name_plural": "recomputations of costs",
-                "ordering": ("-id",),
+                'verbose_name': 'recomputation of costs',
+                'verbose_name_plural': 'recomputations of costs',
+                'ordering': ('-id',),
             },
         ),
         migrations.CreateModel(
-            name="InstalledListPrice",
+            name='InstalledListPrice',
             fields=[
-                ("key", models.TextField(primary_key=True, serialize=False)),
-                ("installed_at", models.DateTimeField(auto_now_add=True)),
+                ('key', models.TextField(primary_key=True, serialize=False)),
+                ('installed_at', models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name="RollupZone",
+            name='RollupZone',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.TextField(help_text="an IANA name, like Europe/Berlin", unique=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.TextField(help_text='an IANA name, like Europe/Berlin', unique=True)),
             ],
             options={
-                "verbose_name": "time zone of days",
-                "verbose_name_plural": "time zones of days",
-                "ordering": ("name",),
+                'verbose_name': 'time zone of days',
+                'verbose_name_plural': 'time zones of days',
+                'ordering': ('name',),
             },
         ),
         migrations.AddField(
-            model_name="chunktiming",
-            name="held",
-            field=models.BinaryField(help_text="where the client was slow to take a chunk; see timings.py", null=True),
+            model_name='chunktiming',
+            name='held',
+            field=models.BinaryField(help_text='where the client was slow to take a chunk; see timings.py', null=True),
         ),
         migrations.AddField(
-            model_name="requestlog",
-            name="purpose",
-            field=models.TextField(
-                blank=True, db_default="", help_text="empty: a client's own; replay and selftest are no usage"
-            ),
+            model_name='requestlog',
+            name='purpose',
+            field=models.TextField(blank=True, db_default='', help_text="empty: a client's own; replay and selftest are no usage"),
         ),
         migrations.AddField(
-            model_name="requestlog",
-            name="replay_of",
-            field=models.UUIDField(help_text="the request this one repeats", null=True),
+            model_name='requestlog',
+            name='replay_of',
+            field=models.UUIDField(help_text='the request this one repeats', null=True),
         ),
         migrations.AddField(
-            model_name="responselog",
-            name="cache_write_1h_tokens",
-            field=models.BigIntegerField(help_text="of those written, kept for an hour", null=True),
+            model_name='responselog',
+            name='cache_write_1h_tokens',
+            field=models.BigIntegerField(help_text='of those written, kept for an hour', null=True),
         ),
         migrations.AddField(
-            model_name="responselog",
-            name="cost_note",
-            field=models.TextField(
-                blank=True, db_default="", help_text="why the cost is not known, or what it is worth"
-            ),
+            model_name='responselog',
+            name='cost_note',
+            field=models.TextField(blank=True, db_default='', help_text='why the cost is not known, or what it is worth'),
         ),
         migrations.AddField(
-            model_name="responselog",
-            name="cost_usd",
-            field=models.DecimalField(decimal_places=9, help_text="derived; NULL: not known", max_digits=18, null=True),
+            model_name='responselog',
+            name='cost_usd',
+            field=models.DecimalField(decimal_places=9, help_text='derived; NULL: not known', max_digits=18, null=True),
         ),
         migrations.AddField(
-            model_name="responselog",
-            name="inference_geo",
+            model_name='responselog',
+            name='inference_geo',
             field=models.TextField(null=True),
         ),
         migrations.AddField(
-            model_name="responselog",
-            name="price",
-            field=models.BigIntegerField(
-                db_column="price_id", help_text="the row of the price table it is by", null=True
-            ),
+            model_name='responselog',
+            name='price',
+            field=models.BigIntegerField(db_column='price_id', help_text='the row of the price table it is by', null=True),
         ),
         migrations.AddField(
-            model_name="responselog",
-            name="server_tools",
+            model_name='responselog',
+            name='server_tools',
             field=models.JSONField(help_text="calls of the provider's own tools, by name", null=True),
         ),
         migrations.AddField(
-            model_name="responselog",
-            name="service_tier",
+            model_name='responselog',
+            name='service_tier',
             field=models.TextField(null=True),
         ),
         migrations.AddField(
-            model_name="responselog",
-            name="speed",
+            model_name='responselog',
+            name='speed',
             field=models.TextField(null=True),
         ),
         migrations.AddField(
-            model_name="responselog",
-            name="thinking_tokens",
-            field=models.BigIntegerField(help_text="of the output, what was thought and not said", null=True),
+            model_name='responselog',
+            name='thinking_tokens',
+            field=models.BigIntegerField(help_text='of the output, what was thought and not said', null=True),
         ),
         migrations.CreateModel(
-            name="Capability",
+            name='Capability',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("client", models.TextField()),
-                ("client_version", models.TextField(blank=True)),
-                ("dialect", models.TextField()),
-                (
-                    "kind",
-                    models.TextField(
-                        choices=[
-                            ("beta", "Beta"),
-                            ("field", "body field"),
-                            ("block", "block type"),
-                            ("tool", "tool type"),
-                        ]
-                    ),
-                ),
-                ("name", models.TextField()),
-                ("first_seen", models.DateTimeField()),
-                ("last_seen", models.DateTimeField(help_text="to the minute")),
-                ("forwarded_at", models.DateTimeField(help_text="last sent on to a provider", null=True)),
-                (
-                    "accepted_at",
-                    models.DateTimeField(
-                        help_text="last in a request the provider answered without an error", null=True
-                    ),
-                ),
-                ("refused_at", models.DateTimeField(help_text="last named in a provider's refusal", null=True)),
-                ("refusal", models.TextField(blank=True, help_text="what the provider said then")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('client', models.TextField()),
+                ('client_version', models.TextField(blank=True)),
+                ('dialect', models.TextField()),
+                ('kind', models.TextField(choices=[('beta', 'Beta'), ('field', 'body field'), ('block', 'block type'), ('tool', 'tool type')])),
+                ('name', models.TextField()),
+                ('first_seen', models.DateTimeField()),
+                ('last_seen', models.DateTimeField(help_text='to the minute')),
+                ('forwarded_at', models.DateTimeField(help_text='last sent on to a provider', null=True)),
+                ('accepted_at', models.DateTimeField(help_text='last in a request the provider answered without an error', null=True)),
+                ('refused_at', models.DateTimeField(help_text="last named in a provider's refusal", null=True)),
+                ('refusal', models.TextField(blank=True, help_text='what the provider said then')),
             ],
             options={
-                "verbose_name_plural": "capabilities",
-                "ordering": ("-first_seen", "client", "kind", "name"),
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("client", "client_version", "dialect", "kind", "name"), name="capability_once"
-                    )
-                ],
+                'verbose_name_plural': 'capabilities',
+                'ordering': ('-first_seen', 'client', 'kind', 'name'),
+                'constraints': [models.UniqueConstraint(fields=('client', 'client_version', 'dialect', 'kind', 'name'), name='capability_once')],
             },
         ),
         migrations.CreateModel(
-            name="ModelPrice",
+            name='ModelPrice',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("model", models.TextField(help_text="as the answer names it, without the date of its snapshot")),
-                (
-                    "provider",
-                    models.TextField(
-                        blank=True, help_text="only when this provider of the gateway answered; empty: any"
-                    ),
-                ),
-                (
-                    "tier",
-                    models.TextField(
-                        choices=[
-                            ("standard", "standard"),
-                            ("batch", "batch"),
-                            ("flex", "flex"),
-                            ("priority", "priority"),
-                            ("fast", "fast"),
-                        ],
-                        default="standard",
-                    ),
-                ),
-                (
-                    "prompt_above",
-                    models.BigIntegerField(
-                        default=0, help_text="for prompts of more tokens than this, cache included; 0: of any length"
-                    ),
-                ),
-                ("valid_from", models.DateTimeField(help_text="for requests that began at this time or later (UTC)")),
-                (
-                    "valid_until",
-                    models.DateTimeField(blank=True, help_text="and before this time; empty: still", null=True),
-                ),
-                (
-                    "input",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=9,
-                        help_text="prompt tokens neither read from a cache nor written to one",
-                        max_digits=18,
-                        null=True,
-                    ),
-                ),
-                (
-                    "output",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=9,
-                        help_text="output tokens, thinking included",
-                        max_digits=18,
-                        null=True,
-                    ),
-                ),
-                (
-                    "cache_read",
-                    models.DecimalField(
-                        blank=True, decimal_places=9, help_text="tokens read from the cache", max_digits=18, null=True
-                    ),
-                ),
-                (
-                    "cache_write",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=9,
-                        help_text="tokens written to the cache for its ordinary lifetime (Anthropic: 5 minutes)",
-                        max_digits=18,
-                        null=True,
-                    ),
-                ),
-                (
-                    "cache_write_1h",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=9,
-                        help_text="tokens written to the cache for an hour",
-                        max_digits=18,
-                        null=True,
-                    ),
-                ),
-                (
-                    "web_search",
-                    models.DecimalField(
-                        blank=True, decimal_places=9, help_text="a thousand web searches", max_digits=18, null=True
-                    ),
-                ),
-                (
-                    "us_factor",
-                    models.DecimalField(
-                        decimal_places=3,
-                        default=1,
-                        help_text="token rates times this when inference was kept in the US",
-                        max_digits=6,
-                    ),
-                ),
-                ("source", models.TextField(blank=True, help_text="the page or contract this was read from")),
-                ("read_on", models.DateField(blank=True, help_text="the day it was read there", null=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('model', models.TextField(help_text='as the answer names it, without the date of its snapshot')),
+                ('provider', models.TextField(blank=True, help_text='only when this provider of the gateway answered; empty: any')),
+                ('tier', models.TextField(choices=[('standard', 'standard'), ('batch', 'batch'), ('flex', 'flex'), ('priority', 'priority'), ('fast', 'fast')], default='standard')),
+                ('prompt_above', models.BigIntegerField(default=0, help_text='for prompts of more tokens than this, cache included; 0: of any length')),
+                ('valid_from', models.DateTimeField(help_text='for requests that began at this time or later (UTC)')),
+                ('valid_until', models.DateTimeField(blank=True, help_text='and before this time; empty: still', null=True)),
+                ('input', models.DecimalField(blank=True, decimal_places=9, help_text='prompt tokens neither read from a cache nor written to one', max_digits=18, null=True)),
+                ('output', models.DecimalField(blank=True, decimal_places=9, help_text='output tokens, thinking included', max_digits=18, null=True)),
+                ('cache_read', models.DecimalField(blank=True, decimal_places=9, help_text='tokens read from the cache', max_digits=18, null=True)),
+                ('cache_write', models.DecimalField(blank=True, decimal_places=9, help_text='tokens written to the cache for its ordinary lifetime (Anthropic: 5 minutes)', max_digits=18, null=True)),
+                ('cache_write_1h', models.DecimalField(blank=True, decimal_places=9, help_text='tokens written to the cache for an hour', max_digits=18, null=True)),
+                ('web_search', models.DecimalField(blank=True, decimal_places=9, help_text='a thousand web searches', max_digits=18, null=True)),
+                ('us_factor', models.DecimalField(decimal_places=3, default=1, help_text='token rates times this when inference was kept in the US', max_digits=6)),
+                ('source', models.TextField(blank=True, help_text='the page or contract this was read from')),
+                ('read_on', models.DateField(blank=True, help_text='the day it was read there', null=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
             ],
             options={
-                "verbose_name": "price",
-                "ordering": ("model", "tier", "prompt_above", "-valid_from"),
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("model", "provider", "tier", "prompt_above", "valid_from"), name="model_price_once"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("valid_until", None), ("valid_until__gt", models.F("valid_from")), _connector="OR"
-                        ),
-                        name="model_price_ends_after_it_began",
-                    ),
-                ],
+                'verbose_name': 'price',
+                'ordering': ('model', 'tier', 'prompt_above', '-valid_from'),
+                'constraints': [models.UniqueConstraint(fields=('model', 'provider', 'tier', 'prompt_above', 'valid_from'), name='model_price_once'), models.CheckConstraint(condition=models.Q(('valid_until', None), ('valid_until__gt', models.F('valid_from')), _connector='OR'), name='model_price_ends_after_it_began')],
             },
         ),
         migrations.CreateModel(
-            name="RollupDay",
+            name='RollupDay',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("provider", models.TextField()),
-                ("model", models.TextField(help_text="the model that answered, else the one asked for")),
-                ("access_key", models.TextField()),
-                ("team", models.TextField()),
-                ("client", models.TextField()),
-                ("status", models.TextField(help_text="the HTTP status, empty when none came")),
-                ("outcome", models.TextField()),
-                ("requests", models.BigIntegerField()),
-                ("errors", models.BigIntegerField(help_text="did not complete, or with a status of 400 or more")),
-                ("metered", models.BigIntegerField(help_text="with a usage the provider reported")),
-                ("unpriced", models.BigIntegerField(help_text="with a usage and no known cost")),
-                (
-                    "partial",
-                    models.BigIntegerField(help_text="with a cost that is a lower bound, because the answer broke off"),
-                ),
-                ("input_tokens", models.BigIntegerField(null=True)),
-                ("output_tokens", models.BigIntegerField(null=True)),
-                ("cache_read_tokens", models.BigIntegerField(null=True)),
-                ("cache_write_tokens", models.BigIntegerField(null=True)),
-                ("cache_write_1h_tokens", models.BigIntegerField(null=True)),
-                ("thinking_tokens", models.BigIntegerField(null=True)),
-                ("web_searches", models.BigIntegerField(null=True)),
-                ("cost_usd", models.DecimalField(decimal_places=9, max_digits=24, null=True)),
-                ("request_bytes", models.BigIntegerField()),
-                ("response_bytes", models.BigIntegerField()),
-                (
-                    "streamed_tokens",
-                    models.BigIntegerField(help_text="output tokens of streams whose pace is known", null=True),
-                ),
-                (
-                    "streaming_ms",
-                    models.FloatField(help_text="what those streams took from first to last byte", null=True),
-                ),
-                (
-                    "duration_buckets",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.SmallIntegerField(), help_text="see gateway/history/latency.py", size=None
-                    ),
-                ),
-                (
-                    "duration_counts",
-                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
-                ),
-                (
-                    "first_byte_buckets",
-                    django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), size=None),
-                ),
-                (
-                    "first_byte_counts",
-                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
-                ),
-                ("zone", models.TextField(help_text="an IANA name")),
-                ("day", models.DateField()),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('provider', models.TextField()),
+                ('model', models.TextField(help_text='the model that answered, else the one asked for')),
+                ('access_key', models.TextField()),
+                ('team', models.TextField()),
+                ('client', models.TextField()),
+                ('status', models.TextField(help_text='the HTTP status, empty when none came')),
+                ('outcome', models.TextField()),
+                ('requests', models.BigIntegerField()),
+                ('errors', models.BigIntegerField(help_text='did not complete, or with a status of 400 or more')),
+                ('metered', models.BigIntegerField(help_text='with a usage the provider reported')),
+                ('unpriced', models.BigIntegerField(help_text='with a usage and no known cost')),
+                ('partial', models.BigIntegerField(help_text='with a cost that is a lower bound, because the answer broke off')),
+                ('input_tokens', models.BigIntegerField(null=True)),
+                ('output_tokens', models.BigIntegerField(null=True)),
+                ('cache_read_tokens', models.BigIntegerField(null=True)),
+                ('cache_write_tokens', models.BigIntegerField(null=True)),
+                ('cache_write_1h_tokens', models.BigIntegerField(null=True)),
+                ('thinking_tokens', models.BigIntegerField(null=True)),
+                ('web_searches', models.BigIntegerField(null=True)),
+                ('cost_usd', models.DecimalField(decimal_places=9, max_digits=24, null=True)),
+                ('request_bytes', models.BigIntegerField()),
+                ('response_bytes', models.BigIntegerField()),
+                ('streamed_tokens', models.BigIntegerField(help_text='output tokens of streams whose pace is known', null=True)),
+                ('streaming_ms', models.FloatField(help_text='what those streams took from first to last byte', null=True)),
+                ('duration_buckets', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), help_text='see gateway/history/latency.py', size=None)),
+                ('duration_counts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                ('first_byte_buckets', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), size=None)),
+                ('first_byte_counts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                ('zone', models.TextField(help_text='an IANA name')),
+                ('day', models.DateField()),
             ],
             options={
-                "indexes": [models.Index(fields=["zone", "day"], name="rollupday_zone_day")],
+                'indexes': [models.Index(fields=['zone', 'day'], name='rollupday_zone_day')],
             },
         ),
         migrations.CreateModel(
-            name="RollupDue",
+            name='RollupDue',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("hour", models.DateTimeField()),
-                ("marked_at", models.DateTimeField(auto_now_add=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('hour', models.DateTimeField()),
+                ('marked_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                "indexes": [models.Index(fields=["hour"], name="rollupdue_hour")],
+                'indexes': [models.Index(fields=['hour'], name='rollupdue_hour')],
             },
         ),
         migrations.CreateModel(
-            name="RollupHour",
+            name='RollupHour',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("provider", models.TextField()),
-                ("model", models.TextField(help_text="the model that answered, else the one asked for")),
-                ("access_key", models.TextField()),
-                ("team", models.TextField()),
-                ("client", models.TextField()),
-                ("status", models.TextField(help_text="the HTTP status, empty when none came")),
-                ("outcome", models.TextField()),
-                ("requests", models.BigIntegerField()),
-                ("errors", models.BigIntegerField(help_text="did not complete, or with a status of 400 or more")),
-                ("metered", models.BigIntegerField(help_text="with a usage the provider reported")),
-                ("unpriced", models.BigIntegerField(help_text="with a usage and no known cost")),
-                (
-                    "partial",
-                    models.BigIntegerField(help_text="with a cost that is a lower bound, because the answer broke off"),
-                ),
-                ("input_tokens", models.BigIntegerField(null=True)),
-                ("output_tokens", models.BigIntegerField(null=True)),
-                ("cache_read_tokens", models.BigIntegerField(null=True)),
-                ("cache_write_tokens", models.BigIntegerField(null=True)),
-                ("cache_write_1h_tokens", models.BigIntegerField(null=True)),
-                ("thinking_tokens", models.BigIntegerField(null=True)),
-                ("web_searches", models.BigIntegerField(null=True)),
-                ("cost_usd", models.DecimalField(decimal_places=9, max_digits=24, null=True)),
-                ("request_bytes", models.BigIntegerField()),
-                ("response_bytes", models.BigIntegerField()),
-                (
-                    "streamed_tokens",
-                    models.BigIntegerField(help_text="output tokens of streams whose pace is known", null=True),
-                ),
-                (
-                    "streaming_ms",
-                    models.FloatField(help_text="what those streams took from first to last byte", null=True),
-                ),
-                (
-                    "duration_buckets",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.SmallIntegerField(), help_text="see gateway/history/latency.py", size=None
-                    ),
-                ),
-                (
-                    "duration_counts",
-                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
-                ),
-                (
-                    "first_byte_buckets",
-                    django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), size=None),
-                ),
-                (
-                    "first_byte_counts",
-                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
-                ),
-                ("hour", models.DateTimeField()),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('provider', models.TextField()),
+                ('model', models.TextField(help_text='the model that answered, else the one asked for')),
+                ('access_key', models.TextField()),
+                ('team', models.TextField()),
+                ('client', models.TextField()),
+                ('status', models.TextField(help_text='the HTTP status, empty when none came')),
+                ('outcome', models.TextField()),
+                ('requests', models.BigIntegerField()),
+                ('errors', models.BigIntegerField(help_text='did not complete, or with a status of 400 or more')),
+                ('metered', models.BigIntegerField(help_text='with a usage the provider reported')),
+                ('unpriced', models.BigIntegerField(help_text='with a usage and no known cost')),
+                ('partial', models.BigIntegerField(help_text='with a cost that is a lower bound, because the answer broke off')),
+                ('input_tokens', models.BigIntegerField(null=True)),
+                ('output_tokens', models.BigIntegerField(null=True)),
+                ('cache_read_tokens', models.BigIntegerField(null=True)),
+                ('cache_write_tokens', models.BigIntegerField(null=True)),
+                ('cache_write_1h_tokens', models.BigIntegerField(null=True)),
+                ('thinking_tokens', models.BigIntegerField(null=True)),
+                ('web_searches', models.BigIntegerField(null=True)),
+                ('cost_usd', models.DecimalField(decimal_places=9, max_digits=24, null=True)),
+                ('request_bytes', models.BigIntegerField()),
+                ('response_bytes', models.BigIntegerField()),
+                ('streamed_tokens', models.BigIntegerField(help_text='output tokens of streams whose pace is known', null=True)),
+                ('streaming_ms', models.FloatField(help_text='what those streams took from first to last byte', null=True)),
+                ('duration_buckets', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), help_text='see gateway/history/latency.py', size=None)),
+                ('duration_counts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                ('first_byte_buckets', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), size=None)),
+                ('first_byte_counts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                ('hour', models.DateTimeField()),
             ],
             options={
-                "indexes": [models.Index(fields=["hour"], name="rolluphour_hour")],
+                'indexes': [models.Index(fields=['hour'], name='rolluphour_hour')],
             },
         ),
         migrations.RunSQL(PRICES_CHANGED, "DROP TRIGGER turnlog_configuration_changed ON gateway_modelprice"),

@@ -6,89 +6,71 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0010_usage_and_cost"),
+        ('gateway', '0010_usage_and_cost'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="DroppedMonth",
+            name='DroppedMonth',
             fields=[
-                ("month", models.DateField(primary_key=True, serialize=False)),
-                ("dropped_at", models.DateTimeField(auto_now_add=True)),
+                ('month', models.DateField(primary_key=True, serialize=False)),
+                ('dropped_at', models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name="ErasedExchange",
+            name='ErasedExchange',
             fields=[
-                ("exchange_id", models.UUIDField(primary_key=True, serialize=False)),
-                ("erased_at", models.DateTimeField(auto_now_add=True)),
+                ('exchange_id', models.UUIDField(primary_key=True, serialize=False)),
+                ('erased_at', models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name="ErasureCertificate",
+            name='ErasureCertificate',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("asked_by", models.CharField(max_length=150)),
-                ("reason", models.TextField(blank=True)),
-                ("selector", models.JSONField(help_text="what was asked for: session, access_key, user or team")),
-                ("began_at", models.DateTimeField()),
-                ("ended_at", models.DateTimeField(auto_now_add=True)),
-                ("exchanges", models.IntegerField()),
-                ("held", models.IntegerField(help_text="exchanges a legal hold kept back")),
-                (
-                    "bodies_bytes",
-                    models.BigIntegerField(help_text="bytes of requests and answers, as they were recorded"),
-                ),
-                ("blobs", models.IntegerField(help_text="pieces of text nobody else refers to, removed with them")),
-                ("first_id", models.UUIDField(null=True)),
-                ("last_id", models.UUIDField(null=True)),
-                ("ids_sha256", models.CharField(help_text="of the ids removed, sorted, one a line", max_length=64)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('asked_by', models.CharField(max_length=150)),
+                ('reason', models.TextField(blank=True)),
+                ('selector', models.JSONField(help_text='what was asked for: session, access_key, user or team')),
+                ('began_at', models.DateTimeField()),
+                ('ended_at', models.DateTimeField(auto_now_add=True)),
+                ('exchanges', models.IntegerField()),
+                ('held', models.IntegerField(help_text='exchanges a legal hold kept back')),
+                ('bodies_bytes', models.BigIntegerField(help_text='bytes of requests and answers, as they were recorded')),
+                ('blobs', models.IntegerField(help_text='pieces of text nobody else refers to, removed with them')),
+                ('first_id', models.UUIDField(null=True)),
+                ('last_id', models.UUIDField(null=True)),
+                ('ids_sha256', models.CharField(help_text='of the ids removed, sorted, one a line', max_length=64)),
             ],
             options={
-                "ordering": ("-pk",),
+                'ordering': ('-pk',),
             },
         ),
         migrations.CreateModel(
-            name="LegalHold",
+            name='LegalHold',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "name",
-                    models.CharField(
-                        help_text="The matter, as those who ask for it call it", max_length=200, unique=True
-                    ),
-                ),
-                ("session_id", models.TextField(blank=True)),
-                ("access_key", models.TextField(blank=True, help_text="Name of the key")),
-                ("team", models.TextField(blank=True, help_text="Name of the team")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(help_text='The matter, as those who ask for it call it', max_length=200, unique=True)),
+                ('session_id', models.TextField(blank=True)),
+                ('access_key', models.TextField(blank=True, help_text='Name of the key')),
+                ('team', models.TextField(blank=True, help_text='Name of the team')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                "ordering": ("name",),
+                'ordering': ('name',),
             },
         ),
         migrations.CreateModel(
-            name="RetentionTerm",
+            name='RetentionTerm',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("days", models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1)])),
-                (
-                    "team",
-                    models.OneToOneField(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="retention_term",
-                        to="gateway.team",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('days', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1)])),
+                ('team', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='retention_term', to='gateway.team')),
             ],
             options={
-                "ordering": ("team__name",),
-                "constraints": [
-                    models.UniqueConstraint(fields=("team",), name="retention_term_once", nulls_distinct=False)
-                ],
+                'ordering': ('team__name',),
+                'constraints': [models.UniqueConstraint(fields=('team',), name='retention_term_once', nulls_distinct=False)],
             },
         ),
     ]

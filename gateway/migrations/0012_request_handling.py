@@ -4,19 +4,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0011_retention"),
+        ('gateway', '0011_retention'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="requestlog",
-            name="handling",
-            field=models.TextField(
-                blank=True,
-                db_default="",
-                default="",
-                help_text="demoted, counted, or synthetic with its short cut; empty: passed on",
-            ),
+            model_name='requestlog',
+            name='handling',
+            field=models.TextField(blank=True, db_default='', default='', help_text='demoted, counted, or synthetic with its short cut; empty: passed on'),
         ),
     ]

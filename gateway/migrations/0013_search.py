@@ -9,62 +9,37 @@ from gateway.history.partitioned_model import CreateMonthlyModel
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0012_request_handling"),
+        ('gateway', '0012_request_handling'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="SearchQueue",
+            name='SearchQueue',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("month", models.DateField()),
-                ("scope", models.IntegerField()),
-                ("digest", models.BinaryField()),
-                ("kind", models.SmallIntegerField()),
-                ("exchange_id", models.UUIDField()),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('month', models.DateField()),
+                ('scope', models.IntegerField()),
+                ('digest', models.BinaryField()),
+                ('kind', models.SmallIntegerField()),
+                ('exchange_id', models.UUIDField()),
             ],
         ),
         CreateMonthlyModel(
-            name="SearchText",
+            name='SearchText',
             fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "month", "scope", "digest", blank=True, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("month", models.DateField()),
-                ("scope", models.IntegerField()),
-                ("digest", models.BinaryField(help_text="of the blob")),
-                ("exchange_id", models.UUIDField(help_text="the exchange that first brought it")),
-                ("kind", models.SmallIntegerField(help_text="as in Blob")),
-                (
-                    "words",
-                    django.contrib.postgres.search.SearchVectorField(
-                        help_text="words, and labels such as tool=read; of an encrypted history keyed labels only"
-                    ),
-                ),
-                (
-                    "trigrams",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.SmallIntegerField(),
-                        help_text="hashed; of an encrypted history keyed",
-                        size=None,
-                    ),
-                ),
+                ('pk', models.CompositePrimaryKey('month', 'scope', 'digest', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('month', models.DateField()),
+                ('scope', models.IntegerField()),
+                ('digest', models.BinaryField(help_text='of the blob')),
+                ('exchange_id', models.UUIDField(help_text='the exchange that first brought it')),
+                ('kind', models.SmallIntegerField(help_text='as in Blob')),
+                ('words', django.contrib.postgres.search.SearchVectorField(help_text='words, and labels such as tool=read; of an encrypted history keyed labels only')),
+                ('trigrams', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), help_text='hashed; of an encrypted history keyed', size=None)),
             ],
             options={
-                "indexes": [
-                    django.contrib.postgres.indexes.GinIndex(
-                        fields=["words"], gin_pending_list_limit=512, name="searchtext_words"
-                    ),
-                    django.contrib.postgres.indexes.GinIndex(
-                        fields=["trigrams"], gin_pending_list_limit=512, name="searchtext_trigrams"
-                    ),
-                    models.Index(fields=["-exchange_id"], name="searchtext_newest"),
-                    models.Index(fields=["scope", "-exchange_id"], name="searchtext_newest_of_scope"),
-                ],
+                'indexes': [django.contrib.postgres.indexes.GinIndex(fields=['words'], gin_pending_list_limit=512, name='searchtext_words'), django.contrib.postgres.indexes.GinIndex(fields=['trigrams'], gin_pending_list_limit=512, name='searchtext_trigrams'), models.Index(fields=['-exchange_id'], name='searchtext_newest'), models.Index(fields=['scope', '-exchange_id'], name='searchtext_newest_of_scope')],
             },
         ),
     ]

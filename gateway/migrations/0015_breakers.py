@@ -11,84 +11,51 @@ trigger = import_module("gateway.migrations.0002_configuration_triggers").trigge
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0014_split_whole_bodies"),
+        ('gateway', '0014_split_whole_bodies'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="BreakerTransition",
+            name='BreakerTransition',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("at", models.DateTimeField()),
-                ("process", models.CharField(help_text="host and process id", max_length=100)),
-                ("provider", models.CharField(max_length=64)),
-                ("model", models.CharField(blank=True, max_length=200)),
-                (
-                    "before",
-                    models.CharField(
-                        choices=[("closed", "closed"), ("open", "open"), ("half_open", "half_open")], max_length=16
-                    ),
-                ),
-                (
-                    "after",
-                    models.CharField(
-                        choices=[("closed", "closed"), ("open", "open"), ("half_open", "half_open")], max_length=16
-                    ),
-                ),
-                ("reason", models.TextField()),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField()),
+                ('process', models.CharField(help_text='host and process id', max_length=100)),
+                ('provider', models.CharField(max_length=64)),
+                ('model', models.CharField(blank=True, max_length=200)),
+                ('before', models.CharField(choices=[('closed', 'closed'), ('open', 'open'), ('half_open', 'half_open')], max_length=16)),
+                ('after', models.CharField(choices=[('closed', 'closed'), ('open', 'open'), ('half_open', 'half_open')], max_length=16)),
+                ('reason', models.TextField()),
             ],
             options={
-                "ordering": ("-pk",),
+                'ordering': ('-pk',),
             },
         ),
         migrations.CreateModel(
-            name="FleetState",
+            name='FleetState',
             fields=[
-                ("process", models.CharField(max_length=100, primary_key=True, serialize=False)),
-                ("told_at", models.DateTimeField()),
-                ("state", models.JSONField(help_text="lists breakers, credentials, queues")),
+                ('process', models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ('told_at', models.DateTimeField()),
+                ('state', models.JSONField(help_text='lists breakers, credentials, queues')),
             ],
         ),
         migrations.CreateModel(
-            name="BreakerHold",
+            name='BreakerHold',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("model", models.CharField(blank=True, help_text="Empty: for every model", max_length=200)),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("open", "open: no request goes there"),
-                            ("closed", "closed: failures do not open it"),
-                        ],
-                        default="open",
-                        max_length=8,
-                    ),
-                ),
-                ("reason", models.CharField(max_length=300)),
-                ("made_at", models.DateTimeField(auto_now_add=True)),
-                (
-                    "author",
-                    models.ForeignKey(
-                        editable=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="breaker_holds", to="gateway.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('model', models.CharField(blank=True, help_text='Empty: for every model', max_length=200)),
+                ('state', models.CharField(choices=[('open', 'open: no request goes there'), ('closed', 'closed: failures do not open it')], default='open', max_length=8)),
+                ('reason', models.CharField(max_length=300)),
+                ('made_at', models.DateTimeField(auto_now_add=True)),
+                ('author', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='breaker_holds', to='gateway.provider')),
             ],
             options={
-                "ordering": ("provider__name", "model"),
-                "constraints": [models.UniqueConstraint(fields=("provider", "model"), name="breaker_held_once")],
+                'ordering': ('provider__name', 'model'),
+                'constraints': [models.UniqueConstraint(fields=('provider', 'model'), name='breaker_held_once')],
             },
         ),
         trigger("gateway_breakerhold"),

@@ -5,22 +5,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0015_breakers"),
+        ('gateway', '0015_breakers'),
     ]
 
     operations = [
         migrations.RemoveField(
-            model_name="provider",
-            name="http2",
+            model_name='provider',
+            name='http2',
         ),
         migrations.AlterField(
-            model_name="outboundproxy",
-            name="address",
-            field=models.CharField(
-                help_text="http:// or socks5://, host and port",
-                max_length=500,
-                validators=[gateway.models.validators.check_proxy_address],
-            ),
+            model_name='outboundproxy',
+            name='address',
+            field=models.CharField(help_text='http:// or socks5://, host and port', max_length=500, validators=[gateway.models.validators.check_proxy_address]),
         ),
     ]

@@ -9,257 +9,109 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("gateway", "0020_response_cache"),
+        ('gateway', '0020_response_cache'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Grade",
+            name='Grade',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "team",
-                    models.TextField(
-                        blank=True, help_text="Whose words they are; the same in another team is another grade"
-                    ),
-                ),
-                ("digest", models.BinaryField(help_text="Keyed digest of what is graded")),
-                ("request_id", models.UUIDField(help_text="The request the text was first found in", null=True)),
-                ("access_key", models.TextField(blank=True)),
-                (
-                    "told",
-                    models.JSONField(
-                        default=list, help_text="The user's and the system's text, where no request holds it"
-                    ),
-                ),
-                (
-                    "origin",
-                    models.CharField(
-                        choices=[("page", "Page"), ("admin", "Admin"), ("api", "Api"), ("sample", "Sample")],
-                        max_length=8,
-                    ),
-                ),
-                ("asked_by", models.CharField(blank=True, max_length=150)),
-                ("asked_at", models.DateTimeField(auto_now_add=True)),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "Waiting"),
-                            ("running", "Running"),
-                            ("done", "Done"),
-                            ("failed", "Failed"),
-                        ],
-                        default="waiting",
-                        max_length=8,
-                    ),
-                ),
-                ("attempts", models.PositiveSmallIntegerField(default=0, help_text="Times the judge was asked")),
-                (
-                    "not_before",
-                    models.DateTimeField(default=datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)),
-                ),
-                ("tried_at", models.DateTimeField(null=True)),
-                (
-                    "marks",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=32),
-                        default=list,
-                        help_text="One for each time",
-                        size=None,
-                    ),
-                ),
-                ("problem", models.CharField(blank=True, help_text="The name of what went wrong", max_length=32)),
-                ("problem_detail", models.TextField(blank=True)),
-                (
-                    "score",
-                    models.PositiveSmallIntegerField(
-                        null=True,
-                        validators=[
-                            django.core.validators.MinValueValidator(1),
-                            django.core.validators.MaxValueValidator(5),
-                        ],
-                    ),
-                ),
-                ("points", models.JSONField(default=dict, help_text="by criterion")),
-                (
-                    "said",
-                    models.JSONField(
-                        default=list, help_text="feedback, improved_prompt, and criteria: feedback by name"
-                    ),
-                ),
-                (
-                    "suspect",
-                    models.BooleanField(
-                        default=False,
-                        help_text="The prompt speaks to the judge; not averaged until a person corrects or confirms it",
-                    ),
-                ),
-                ("judge_model", models.TextField(blank=True, help_text="The one that answered")),
-                (
-                    "judge_requests",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.UUIDField(),
-                        default=list,
-                        help_text="What the judge was asked, in the history",
-                        size=None,
-                    ),
-                ),
-                ("graded_at", models.DateTimeField(null=True)),
-                (
-                    "cost_usd",
-                    models.DecimalField(
-                        decimal_places=9, help_text="of all attempts; NULL: not known", max_digits=18, null=True
-                    ),
-                ),
-                (
-                    "corrected_score",
-                    models.PositiveSmallIntegerField(
-                        blank=True,
-                        null=True,
-                        validators=[
-                            django.core.validators.MinValueValidator(1),
-                            django.core.validators.MaxValueValidator(5),
-                        ],
-                    ),
-                ),
-                ("correction_note", models.TextField(blank=True)),
-                ("corrected_by", models.CharField(blank=True, max_length=150)),
-                ("corrected_at", models.DateTimeField(null=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('team', models.TextField(blank=True, help_text='Whose words they are; the same in another team is another grade')),
+                ('digest', models.BinaryField(help_text='Keyed digest of what is graded')),
+                ('request_id', models.UUIDField(help_text='The request the text was first found in', null=True)),
+                ('access_key', models.TextField(blank=True)),
+                ('told', models.JSONField(default=list, help_text="The user's and the system's text, where no request holds it")),
+                ('origin', models.CharField(choices=[('page', 'Page'), ('admin', 'Admin'), ('api', 'Api'), ('sample', 'Sample')], max_length=8)),
+                ('asked_by', models.CharField(blank=True, max_length=150)),
+                ('asked_at', models.DateTimeField(auto_now_add=True)),
+                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed')], default='waiting', max_length=8)),
+                ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Times the judge was asked')),
+                ('not_before', models.DateTimeField(default=datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))),
+                ('tried_at', models.DateTimeField(null=True)),
+                ('marks', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32), default=list, help_text='One for each time', size=None)),
+                ('problem', models.CharField(blank=True, help_text='The name of what went wrong', max_length=32)),
+                ('problem_detail', models.TextField(blank=True)),
+                ('score', models.PositiveSmallIntegerField(null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(5)])),
+                ('points', models.JSONField(default=dict, help_text='by criterion')),
+                ('said', models.JSONField(default=list, help_text='feedback, improved_prompt, and criteria: feedback by name')),
+                ('suspect', models.BooleanField(default=False, help_text='The prompt speaks to the judge; not averaged until a person corrects or confirms it')),
+                ('judge_model', models.TextField(blank=True, help_text='The one that answered')),
+                ('judge_requests', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), default=list, help_text='What the judge was asked, in the history', size=None)),
+                ('graded_at', models.DateTimeField(null=True)),
+                ('cost_usd', models.DecimalField(decimal_places=9, help_text='of all attempts; NULL: not known', max_digits=18, null=True)),
+                ('corrected_score', models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(5)])),
+                ('correction_note', models.TextField(blank=True)),
+                ('corrected_by', models.CharField(blank=True, max_length=150)),
+                ('corrected_at', models.DateTimeField(null=True)),
             ],
             options={
-                "ordering": ("-pk",),
+                'ordering': ('-pk',),
             },
         ),
         migrations.CreateModel(
-            name="GradingSettings",
+            name='GradingSettings',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "judge_model",
-                    models.CharField(
-                        blank=True,
-                        help_text="Asked for at this gateway, so that any route leads to it; empty: nothing is graded",
-                        max_length=200,
-                    ),
-                ),
-                (
-                    "gateway_url",
-                    models.CharField(
-                        blank=True,
-                        help_text="Where the worker reaches the gateway; empty: TURNLOG_PORT of its own machine",
-                        max_length=500,
-                        validators=[gateway.models.validators.check_http_address],
-                    ),
-                ),
-                (
-                    "timeout_seconds",
-                    models.PositiveIntegerField(
-                        default=120,
-                        help_text="For one answer of the judge",
-                        validators=[
-                            django.core.validators.MinValueValidator(1),
-                            django.core.validators.MaxValueValidator(240),
-                        ],
-                    ),
-                ),
-                (
-                    "sample_percent",
-                    models.FloatField(
-                        default=0.0,
-                        help_text="Of the requests that a person's words are in, graded without being asked; 0: none",
-                        validators=[
-                            django.core.validators.MinValueValidator(0.0),
-                            django.core.validators.MaxValueValidator(100.0),
-                        ],
-                    ),
-                ),
-                (
-                    "sample_teams",
-                    models.JSONField(
-                        blank=True,
-                        default=list,
-                        help_text="Only of these teams; empty: of all",
-                        validators=[gateway.models.validators.check_texts],
-                    ),
-                ),
-                (
-                    "daily_limit",
-                    models.PositiveIntegerField(default=200, help_text="Grades by sampling in a day of UTC, at most"),
-                ),
-                (
-                    "sampled_until",
-                    models.DateTimeField(
-                        default=None, editable=False, help_text="Requests admitted before were looked at", null=True
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('judge_model', models.CharField(blank=True, help_text='Asked for at this gateway, so that any route leads to it; empty: nothing is graded', max_length=200)),
+                ('gateway_url', models.CharField(blank=True, help_text='Where the worker reaches the gateway; empty: TURNLOG_PORT of its own machine', max_length=500, validators=[gateway.models.validators.check_http_address])),
+                ('timeout_seconds', models.PositiveIntegerField(default=120, help_text='For one answer of the judge', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(240)])),
+                ('sample_percent', models.FloatField(default=0.0, help_text="Of the requests that a person's words are in, graded without being asked; 0: none", validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(100.0)])),
+                ('sample_teams', models.JSONField(blank=True, default=list, help_text='Only of these teams; empty: of all', validators=[gateway.models.validators.check_texts])),
+                ('daily_limit', models.PositiveIntegerField(default=200, help_text='Grades by sampling in a day of UTC, at most')),
+                ('sampled_until', models.DateTimeField(default=None, editable=False, help_text='Requests admitted before were looked at', null=True)),
             ],
             options={
-                "verbose_name": "grading settings",
-                "verbose_name_plural": "grading settings",
+                'verbose_name': 'grading settings',
+                'verbose_name_plural': 'grading settings',
             },
         ),
         migrations.CreateModel(
-            name="Rubric",
+            name='Rubric',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "instructions",
-                    models.TextField(help_text="What the five criteria mean, and what one and five points are for"),
-                ),
-                ("note", models.CharField(blank=True, max_length=200)),
-                ("author_name", models.CharField(blank=True, editable=False, max_length=150)),
-                ("made_at", models.DateTimeField(auto_now_add=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('instructions', models.TextField(help_text='What the five criteria mean, and what one and five points are for')),
+                ('note', models.CharField(blank=True, max_length=200)),
+                ('author_name', models.CharField(blank=True, editable=False, max_length=150)),
+                ('made_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                "ordering": ("-pk",),
+                'ordering': ('-pk',),
             },
         ),
         migrations.AlterField(
-            model_name="requestlog",
-            name="purpose",
-            field=models.TextField(
-                blank=True,
-                db_default="",
-                help_text="empty: a client's own; grading: a judge was asked; replay and selftest are no usage",
-            ),
+            model_name='requestlog',
+            name='purpose',
+            field=models.TextField(blank=True, db_default='', help_text="empty: a client's own; grading: a judge was asked; replay and selftest are no usage"),
         ),
         migrations.CreateModel(
-            name="GradedRequest",
+            name='GradedRequest',
             fields=[
-                ("request_id", models.UUIDField(primary_key=True, serialize=False)),
-                (
-                    "grade",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="graded_requests", to="gateway.grade"
-                    ),
-                ),
+                ('request_id', models.UUIDField(primary_key=True, serialize=False)),
+                ('grade', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='graded_requests', to='gateway.grade')),
             ],
         ),
         migrations.AddField(
-            model_name="grade",
-            name="rubric",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="grades", to="gateway.rubric"
-            ),
+            model_name='grade',
+            name='rubric',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='grades', to='gateway.rubric'),
         ),
         migrations.AddIndex(
-            model_name="grade",
-            index=models.Index(
-                condition=models.Q(("state__in", ["waiting", "running"])), fields=["not_before"], name="grade_open"
-            ),
+            model_name='grade',
+            index=models.Index(condition=models.Q(('state__in', ['waiting', 'running'])), fields=['not_before'], name='grade_open'),
         ),
         migrations.AddIndex(
-            model_name="grade",
-            index=models.Index(fields=["team", "-id"], name="grade_team"),
+            model_name='grade',
+            index=models.Index(fields=['team', '-id'], name='grade_team'),
         ),
         migrations.AddIndex(
-            model_name="grade",
-            index=models.Index(condition=models.Q(("state", "done")), fields=["-graded_at"], name="grade_time"),
+            model_name='grade',
+            index=models.Index(condition=models.Q(('state', 'done')), fields=['-graded_at'], name='grade_time'),
         ),
         migrations.AddConstraint(
-            model_name="grade",
-            constraint=models.UniqueConstraint(fields=("rubric", "team", "digest"), name="grade_once"),
+            model_name='grade',
+            constraint=models.UniqueConstraint(fields=('rubric', 'team', 'digest'), name='grade_once'),
         ),
     ]
