@@ -31,6 +31,7 @@ class Times:
     " later in the median and 15 ms at the 99th percentile, an event of 100 paced streams at most 5 ms later at the"
     " 99th, and no two events arrive as one. In one of three tries: the machine has other things to do.",
     quick=True,
+    timed=True,
 )
 async def beside_the_provider(scene: Scene) -> str:
     async with scene.gateway() as gateway:

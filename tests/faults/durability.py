@@ -41,6 +41,7 @@ async def during(scene: Scene, gateway: Gateway, streams: int, fault: Any) -> li
     "PostgreSQL is down for a minute under 200 streams: no client sees an error, every byte arrives, and half a minute"
     " after it is back every exchange is in the history once.",
     quick=True,
+    timed=True,
 )
 async def postgres_down(scene: Scene) -> str:
     async with scene.gateway() as gateway:

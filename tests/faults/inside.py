@@ -119,6 +119,7 @@ async def recorder_faults(scene: Scene) -> str:
     "S-26",
     "Under asyncio's own watch no callback of the loop takes 50 ms or more on a traffic of all kinds.",
     quick=True,
+    timed=True,
 )
 async def loop_is_free(scene: Scene) -> str:
     async with scene.gateway() as gateway:

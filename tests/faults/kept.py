@@ -61,6 +61,7 @@ HARMFUL = {
     "Header rules are literal or RE2: what RE2 does not take is refused when it is saved, and ten thousand rules cost"
     " less than 5 ms of CPU for a header of 8 kB.",
     quick=True,
+    timed=True,
 )
 async def linear_rules(scene: Scene) -> str:
     async with scene.gateway() as gateway:

@@ -58,6 +58,7 @@ async def slow_reader(scene: Scene) -> str:
     "1 000 streams at once, 5 events a second each on one `web` process, then 20 on two: no error, less than 600 MB for"
     " a process, no database connection held for a stream, `/livez` within 50 ms at the 99th percentile of the first.",
     quick=True,
+    timed=True,
 )
 async def thousand_streams(scene: Scene) -> str:
     first = await crowd(scene, "one", "1", scene.pick(200, 1000), 5, 0.05)

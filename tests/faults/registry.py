@@ -26,23 +26,25 @@ class Failed(AssertionError):
 
 @dataclass(frozen=True)
 class Row:
-    """`quick`: takes seconds with --quick, and belongs to what is run on every change."""
+    """`quick`: takes seconds with --quick, and belongs to what is run on every change. `timed`: promises times, so that
+    no other row may run beside it."""
 
     id: str
     promise: str
     quick: bool
+    timed: bool
     check: Check
 
 
 ROWS: dict[str, Row] = {}
 
 
-def row(id: str, promise: str, *, quick: bool = False) -> Callable[[Check], Check]:
+def row(id: str, promise: str, *, quick: bool = False, timed: bool = False) -> Callable[[Check], Check]:
     """Register `async def check(scene) -> what was seen`; it raises Failed when the promise is broken."""
 
     def register(check: Check) -> Check:
         assert id not in ROWS, f"{id} is there twice"
-        ROWS[id] = Row(id, promise, quick, check)
+        ROWS[id] = Row(id, promise, quick, timed, check)
         return check
 
     return register

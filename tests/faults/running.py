@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.registry import Failed, Row
+from tests.faults.registry import Failed, Row, all_rows
 from tests.faults.scene import Scene
 
 LONGEST_SECONDS = 900.0
@@ -49,3 +49,9 @@ async def run_row(row: Row, *, quick: bool, keep: Path | None = None) -> Result:
     elif not passed:
         said = f"{said} [kept: {os.fspath(directory)}]"
     return Result(row, passed, " ".join(said.split()), time.monotonic() - began)
+
+
+def run_one(id: str, quick: bool, keep: Path | None) -> Result:
+    """`run_row` by the row's name, for a process of its own."""
+    [row] = [row for row in all_rows() if row.id == id]
+    return asyncio.run(run_row(row, quick=quick, keep=keep))

@@ -54,6 +54,7 @@ async def redis_down(scene: Scene) -> str:
     " first byte comes at most 50 ms later than before, and no request fails. In one of three tries: the machine has"
     " other things to do.",
     quick=True,
+    timed=True,
 )
 async def redis_stalled(scene: Scene) -> str:
     with running_redis(place(scene, "redis"), free_port()) as redis:
