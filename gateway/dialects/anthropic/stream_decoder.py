@@ -30,7 +30,7 @@ from gateway.dialects.json_values import JSONObject, NotJSONError, is_object, me
 from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile
 from gateway.dialects.seals import unwrap
-from gateway.dialects.sse_data import EventData
+from gateway.dialects.stream_reader import StreamReader
 from gateway.dialects.turn import Request, Unknown
 
 _STREAMED: Final = frozenset({"text", "thinking", "tool_use"})
@@ -61,14 +61,11 @@ class _Payload(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Payload).decode
 
 
-class MessagesStreamDecoder:
+class MessagesStreamDecoder(StreamReader):
     """The fold. `message_stop`, or the body's end after a stop reason, is the end."""
 
     def __init__(self, request: Request, profile: Profile) -> None:
-        self._request = request
-        self._data = EventData()
-        self._started = False
-        self._ended = False
+        super().__init__(request)
         self._usage: JSONObject = {}
         self._stop: Stop | None = None
         self._block: JSONObject | None = None
@@ -76,28 +73,11 @@ class MessagesStreamDecoder:
         self._signature = ""
         self._input: list[str] = []
 
-    def feed(self, chunk: bytes) -> list[StreamEvent]:
-        """The events that `chunk` completes."""
-        events: list[StreamEvent] = []
-        for data in self._data.feed(chunk):
-            if self._ended:
-                break
-            self._read(data, events)
-        return events
-
-    def finish(self) -> list[StreamEvent]:
-        """The body has ended: a message without a stop reason broke off."""
-        events: list[StreamEvent] = []
-        for data in self._data.finish():
-            if not self._ended:
-                self._read(data, events)
-        if not self._ended:
-            if self._stop is not None:
-                self._end(events)
-            else:
-                begun = "broke off before its end" if self._started else "ended without an answer"
-                self._fail(Failed(ErrorKind.API_ERROR, f"The provider's stream {begun}."), events)
-        return events
+    def _end_unsaid(self, events: list[StreamEvent]) -> None:
+        if self._stop is not None:
+            self._end(events)
+        else:
+            self._break_off(events)
 
     def _read(self, data: bytes, events: list[StreamEvent]) -> None:
         try:
@@ -204,10 +184,6 @@ class MessagesStreamDecoder:
         self._end_block(events)
         self._ended = True
         events.append(Finished(self._stop, read_usage(self._usage)))
-
-    def _fail(self, failed: Failed, events: list[StreamEvent]) -> None:
-        self._ended = True
-        events.append(failed)
 
 
 def _read_leniently(data: bytes) -> _Payload | None:

@@ -33,19 +33,18 @@ from gateway.dialects.faults import read_failure
 from gateway.dialects.json_values import JSONObject, NotJSONError, is_object, object_or_none
 from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile
-from gateway.dialects.sse_data import EventData
 from gateway.dialects.stops import BROKEN, CHAT_STOPS
+from gateway.dialects.stream_reader import StreamReader
 from gateway.dialects.turn import Request, ToolCall
 
 _Delta = TextDelta | ThinkingDelta | RefusalDelta
 
 
-class ChatStreamDecoder:
+class ChatStreamDecoder(StreamReader):
     """The fold. `[DONE]`, or the body's end after a `finish_reason`, is the end; usage that trails it is waited for."""
 
     def __init__(self, request: Request, profile: Profile) -> None:
-        self._request = request
-        self._data = EventData()
+        super().__init__(request)
         self._tags = ThoughtTags() if profile.reasoning.tags else None
         self._rescue = profile.rescue_text_calls and bool(request.tools)
         self._text_calls: TextCalls | None = None
@@ -55,40 +54,16 @@ class ChatStreamDecoder:
         self._rescued = False
         self._refused = False
         self._late: list[_Delta] = []
-        self._started = False
-        self._ended = False
         self._finish: str | None = None
         self._sequence: str | None = None
         self._usage: JSONObject | None = None
         self._tier: str | None = None
 
-    def feed(self, chunk: bytes) -> list[StreamEvent]:
-        """The events that `chunk` completes."""
-        events: list[StreamEvent] = []
-        for data in self._data.feed(chunk):
-            if self._ended:
-                break
-            self._read(data, events)
-        return events
-
-    def finish(self) -> list[StreamEvent]:
-        """The body has ended: an answer without any sign of its end broke off."""
-        events: list[StreamEvent] = []
-        for data in self._data.finish():
-            if not self._ended:
-                self._read(data, events)
-        if not self._ended:
-            if self._finish is not None:
-                self._end(events)
-            else:
-                self._fail(Failed(ErrorKind.API_ERROR, self._broken_off()), events)
-        return events
-
-    def _broken_off(self) -> str:
-        if self._data.overflowed:
-            return "The provider's stream holds an event that is too big to be read."
-        begun = "broke off before its end" if self._started else "ended without an answer"
-        return f"The provider's stream {begun}."
+    def _end_unsaid(self, events: list[StreamEvent]) -> None:
+        if self._finish is not None:
+            self._end(events)
+        else:
+            self._break_off(events)
 
     def _read(self, data: bytes, events: list[StreamEvent]) -> None:
         try:
@@ -274,7 +249,7 @@ class ChatStreamDecoder:
             self._fail(Failed(ErrorKind.API_ERROR, f"The provider broke its answer off ({self._finish})."), events)
             return
         if not self._started:
-            self._fail(Failed(ErrorKind.API_ERROR, self._broken_off()), events)
+            self._break_off(events)
             return
         self._flush(events)
         try:
@@ -311,10 +286,6 @@ class ChatStreamDecoder:
         elif reason is StopReason.END and self._sequence is not None:
             return Stop(StopReason.STOP_SEQUENCE, self._sequence)
         return Stop(reason)
-
-    def _fail(self, failed: Failed, events: list[StreamEvent]) -> None:
-        self._ended = True
-        events.append(failed)
 
 
 def _detail_text(details: list[Any] | None) -> str:

@@ -32,7 +32,7 @@ from gateway.dialects.responses.answer_decoder import created_at, decode_output,
 from gateway.dialects.responses.item_series import ItemSeries
 from gateway.dialects.responses.usage import read_usage
 from gateway.dialects.responses.wire import Event, decode_event, object_in, read_event
-from gateway.dialects.sse_data import EventData
+from gateway.dialects.stream_reader import StreamReader
 from gateway.dialects.turn import Request, ToolKind, Unknown
 
 _TERMINAL: Final = frozenset({"response.completed", "response.incomplete", "response.cancelled", "response.canceled"})
@@ -40,37 +40,12 @@ _STREAMED_CALLS: Final[dict[str, ToolKind]] = {"function_call": "function", "cus
 _NO_REASON: Final = "The provider broke its answer off and gave no reason."
 
 
-class ResponsesStreamDecoder:
+class ResponsesStreamDecoder(StreamReader):
     """The fold. A terminal event is the end; without one the answer broke off."""
 
     def __init__(self, request: Request, profile: Profile) -> None:
-        self._request = request
-        self._data = EventData()
+        super().__init__(request)
         self._series = ItemSeries()
-        self._started = False
-        self._ended = False
-
-    def feed(self, chunk: bytes) -> list[StreamEvent]:
-        """The events that `chunk` completes."""
-        events: list[StreamEvent] = []
-        for data in self._data.feed(chunk):
-            if self._ended:
-                break
-            self._read(data, events)
-        return events
-
-    def finish(self) -> list[StreamEvent]:
-        """The body has ended."""
-        events: list[StreamEvent] = []
-        for data in self._data.finish():
-            if not self._ended:
-                self._read(data, events)
-        if not self._ended:
-            begun = "broke off before its end" if self._started else "ended without an answer"
-            if self._data.overflowed:
-                begun = "holds an event that is too big to be read"
-            self._fail(Failed(ErrorKind.API_ERROR, f"The provider's stream {begun}."), events)
-        return events
 
     def _read(self, data: bytes, events: list[StreamEvent]) -> None:
         try:
@@ -208,10 +183,6 @@ class ResponsesStreamDecoder:
         """An `error` event, which is the error itself or holds it."""
         flat = {"code": event.code, "message": event.message}
         self._fail(read_failure({"error": event.error or flat}), events)
-
-    def _fail(self, failed: Failed, events: list[StreamEvent]) -> None:
-        self._ended = True
-        events.append(failed)
 
 
 _Handler = Callable[[ResponsesStreamDecoder, Event, list[StreamEvent]], None]
