@@ -12,6 +12,7 @@ from gateway.models import ErasureCertificate, LegalHold, RetentionTerm
 @admin.register(RetentionTerm)
 class RetentionTermAdmin(ModelAdmin[RetentionTerm]):
     list_display = ("__str__", "team", "days")
+    autocomplete_fields = ("team",)
 
 
 @admin.register(LegalHold)

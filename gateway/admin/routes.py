@@ -57,6 +57,7 @@ class TargetInline(TabularInline[RouteTarget, ModelRoute]):
     model = RouteTarget
     extra = 0
     fields = ("provider", "model", "weight", "position")
+    autocomplete_fields = ("provider",)
     verbose_name_plural = "further targets, in order"
 
 
