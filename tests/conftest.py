@@ -87,7 +87,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 20.0) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 60.0) -> None:
     """Return when something listens; fails when the process has ended or the time is up."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

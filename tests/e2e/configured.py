@@ -33,5 +33,5 @@ def apply_and_wait(web: WebProcess, document: str) -> None:
     before = web.output.count("is in force")
     if apply(web, document, "--prune", "--yes").startswith("0 changes"):
         return
-    until(lambda: web.output.count("is in force") > before, 5, "the configuration")
+    until(lambda: web.output.count("is in force") > before, 60, "the configuration")
     assert ask(web, "GET", "/readyz").status == 200

@@ -25,7 +25,7 @@ START_SECONDS = 120.0
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], seconds: float = 10.0, what: str = "the condition") -> T:
+def until(condition: Callable[[], T], seconds: float = 60.0, what: str = "the condition") -> T:
     """Poll until `condition` gives something true; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -58,7 +58,7 @@ class ProviderThread:
 
     def __enter__(self) -> FakeProvider:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self.provider
 
     def __exit__(self, *_: object) -> None:
@@ -171,7 +171,7 @@ def beside(web: WebProcess, command: str) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.send_signal(signal.SIGCONT)
         process.terminate()
-        process.wait(30)
+        process.wait(90)
 
 
 def last_request(provider: FakeProvider) -> SeenRequest:

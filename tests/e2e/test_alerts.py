@@ -53,7 +53,7 @@ def working(directory: Path, database_url: str, **variables: str) -> Iterator[su
         yield process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(90)
 
 
 def tell_breaker(state: str) -> None:

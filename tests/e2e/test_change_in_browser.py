@@ -116,7 +116,7 @@ def test_a_saved_change_is_in_force_within_a_second_and_one_click_takes_it_back(
         context.add_cookies([{"name": "sessionid", "value": served.session, "url": served.web.url}])
         page = context.new_page()
         trouble.watch(page)
-        until(lambda: first_for(provider, "claude-before"), 10, "a client")
+        until(lambda: first_for(provider, "claude-before"), 60, "a client")
         page.goto("/admin/gateway/modelroute/")
         page.get_by_role("link", name="claude", exact=True).first.click()
         page.locator("#id_model").fill("claude-after")

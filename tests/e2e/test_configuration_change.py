@@ -188,7 +188,7 @@ def test_without_a_database_the_gateway_says_so_and_heals(
             subprocess.run(
                 [sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=web.environment, check=True
             )
-            until(lambda: ask(web, "GET", "/readyz").status == 200, 5, "readiness")
+            until(lambda: ask(web, "GET", "/readyz").status == 200, 60, "readiness")
             assert ask(web, "POST", "/v1/messages", HEADERS, BODY).status == 200
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

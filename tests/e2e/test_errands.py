@@ -93,7 +93,7 @@ def loading_web(
             yield web
         finally:
             loader.terminate()
-            loader.wait(20)
+            loader.wait(60)
 
 
 def stored(url: str, exchange_id: str) -> tuple[str, uuid.UUID | None, str] | None:
@@ -114,7 +114,7 @@ def test_a_replay_is_the_same_bytes_to_the_same_or_another_provider_and_marked(
     ]
     first = ask(loading_web, "POST", "/v1/messages?beta=true", headers, BODY)
     exchange_id = dict(first.headers)[b"x-turnlog-request-id"].decode()
-    until(lambda: stored(session_database_url, exchange_id), 20, "the exchange is in the history")
+    until(lambda: stored(session_database_url, exchange_id), 60, "the exchange is in the history")
     with psycopg.connect(session_database_url, autocommit=True) as connection:
         connection.execute("DELETE FROM gateway_provider WHERE name = 'replays'")
     document = f"providers:\n  - name: replays\n    dialect: anthropic\n    address: {other_provider.url}\n"
@@ -135,7 +135,7 @@ def test_a_replay_is_the_same_bytes_to_the_same_or_another_provider_and_marked(
         assert (kept[b"anthropic-beta"], kept[b"x-odd"], kept[b"x-api-key"]) == (b"a,b", b"1", b"sk-ant-once-more")
         assert b"x-turnlog-key" not in kept
         replayed = done.stderr.decode().split()[-1]
-        row = until(lambda replayed=replayed: stored(session_database_url, replayed), 20, "the replay is stored")
+        row = until(lambda replayed=replayed: stored(session_database_url, replayed), 60, "the replay is stored")
         assert row == ("replay", uuid.UUID(exchange_id), name or "anthropic")
 
 
@@ -144,7 +144,7 @@ def test_a_replay_is_asked_for_twice_where_nobody_can_answer(
 ) -> None:
     first = ask(loading_web, "POST", "/v1/messages", [(b"content-type", b"application/json")], BODY)
     exchange_id = dict(first.headers)[b"x-turnlog-request-id"].decode()
-    until(lambda: stored(session_database_url, exchange_id), 20, "the exchange is in the history")
+    until(lambda: stored(session_database_url, exchange_id), 60, "the exchange is in the history")
     done = manage(loading_web, "history", "replay", exchange_id, "--url", loading_web.url)
     assert b"--yes" in done.stderr
     missing = manage(loading_web, "history", "replay", str(uuid.UUID(int=time.time_ns() << 64)), "--yes")

@@ -121,7 +121,7 @@ def say(web: WebProcess, prompt: str) -> RequestLog:
 
 def stored(request_id: uuid.UUID) -> RequestLog:
     rows = RequestLog.objects.select_related("header_record").filter(id=request_id)
-    return until(rows.first, 20, "the exchange is in the history")
+    return until(rows.first, 60, "the exchange is in the history")
 
 
 def finished(grade: Grade) -> bool:
@@ -142,7 +142,7 @@ def test_a_worker_grades_what_was_asked_for_and_the_cost_is_in_the_ledger(
         assert grade.points == dict.fromkeys(CRITERIA, 4)
         assert grade.words["improved_prompt"] == "i"
         assert grade.judge_model == JUDGE
-        until(lambda: grade.refresh_from_db() or grade.cost_usd is not None, 30, "its cost")
+        until(lambda: grade.refresh_from_db() or grade.cost_usd is not None, 60, "its cost")
     # 1000 tokens at 2 USD and 500 at 10 USD for a million.
     assert grade.cost_usd == Decimal("0.007")
     (asked,) = RequestLog.objects.filter(purpose="grading").select_related("response")
@@ -167,9 +167,9 @@ def test_a_worker_that_is_killed_while_the_judge_thinks_loses_nothing_and_asks_n
         worker = psutil.Process(first.pid)
         worker.suspend()
         # Its first thread takes the signal, and until that has had its turn the others go on.
-        until(lambda: worker.status() == psutil.STATUS_STOPPED, 20, "the worker stands still")
+        until(lambda: worker.status() == psutil.STATUS_STOPPED, 60, "the worker stands still")
         judge.hold._loop.call_soon_threadsafe(judge.hold.set)  # type: ignore[attr-defined]
-        until(lambda: RequestLog.objects.filter(purpose="grading", outcome="completed").exists(), 20, "its answer")
+        until(lambda: RequestLog.objects.filter(purpose="grading", outcome="completed").exists(), 60, "its answer")
         first.kill()
         first.wait()
     grade.refresh_from_db()

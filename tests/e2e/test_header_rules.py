@@ -117,11 +117,11 @@ def test_rules_of_the_answer_act_on_the_way_back(ruled: WebProcess, provider: Fa
 def test_a_rule_taken_back_is_out_of_force_at_once(ruled: WebProcess, provider: FakeProvider) -> None:
     before = ruled.output.count("is in force")
     manage(ruled, "headerrules", "draft", "team")
-    until(lambda: ruled.output.count("is in force") > before, 5, "the configuration")
+    until(lambda: ruled.output.count("is in force") > before, 60, "the configuration")
     say(ruled, "plain", "rules-draft")
     assert [value for name, value in provider.requests[-1].headers if name.lower() == b"x-team"] == [b"a", b"b"]
     before = ruled.output.count("is in force")
     manage(ruled, "headerrules", "live", "team")
-    until(lambda: ruled.output.count("is in force") > before, 5, "the configuration")
+    until(lambda: ruled.output.count("is in force") > before, 60, "the configuration")
     say(ruled, "plain", "rules-again")
     assert provider.requests[-1].header("x-team") == b"search"

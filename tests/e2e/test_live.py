@@ -99,7 +99,7 @@ def heard(socket: ClientConnection, mark: str, ended: bool, seconds: float = 10.
 
 def watched(pair: Pair) -> None:
     """The gateway knows that somebody looks."""
-    until(lambda: state(pair, "ops")["tellers"], 10, "a process that tells")
+    until(lambda: state(pair, "ops")["tellers"], 60, "a process that tells")
 
 
 def test_a_request_shows_within_300_ms_of_its_start_and_moves_and_ends(pair: Pair) -> None:
@@ -129,7 +129,7 @@ def test_a_tool_call_is_named_while_it_is_written(pair: Pair) -> None:
     with socket_of(pair, "red") as socket:
         client = threading.Thread(target=say, args=(pair, "ADA", "tools", b"slow;ms=150"))
         client.start()
-        until(lambda: heard(socket, "tools", ended=False).get("doing", "").startswith("tool:"), 10, "a tool's name")
+        until(lambda: heard(socket, "tools", ended=False).get("doing", "").startswith("tool:"), 60, "a tool's name")
         client.join(10)
 
 

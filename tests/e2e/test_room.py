@@ -56,7 +56,7 @@ def test_clients_that_say_nothing_make_way_for_those_that_ask(narrow_web: WebPro
     with ExitStack() as stack:
         for _ in range(DESCRIPTORS):
             stack.enter_context(Wire(narrow_web))
-        until(lambda: "the next ones wait" in narrow_web.output, 10, "the door to be shut")
+        until(lambda: "the next ones wait" in narrow_web.output, 60, "the door to be shut")
         until(
             lambda: ask(narrow_web, "POST", "/v1/messages", HEADERS, BODY).status == 200, 40, "an answer, asked again"
         )

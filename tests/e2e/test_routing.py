@@ -260,7 +260,7 @@ def test_a_place_is_waited_for_and_a_full_queue_refuses(routed: WebProcess, prov
 
     held = threading.Thread(target=one, args=("held", [(b"x-scenario", b"slow;ms=400")]))
     held.start()
-    until(lambda: len(provider.requests) == 1, 5, "the one that has the place")
+    until(lambda: len(provider.requests) == 1, 60, "the one that has the place")
     others = [threading.Thread(target=one, args=(f"other-{number}", [])) for number in range(3)]
     for thread in others:
         thread.start()
@@ -370,7 +370,7 @@ def test_each_decision_of_a_watched_key_is_in_the_log(routed: WebProcess) -> Non
         assert say(routed, "plain", mark, key).status == 200
         return log_lines(routed, mark, "decided")
 
-    (line,) = until(decisions, 10, "a decision in the log")
+    (line,) = until(decisions, 60, "a decision in the log")
     assert "anthropic/(as asked)" in line
     assert not decisions(KEY)
 

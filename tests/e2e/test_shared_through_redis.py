@@ -68,7 +68,7 @@ def pair(
             running_web(two, session_database_url, **environment) as second,
         ):
             apply_and_wait(first, DOCUMENT.format(url=provider_thread.url))
-            until(lambda: say(second, "fine").status == 200, 5, "the configuration in the second")
+            until(lambda: say(second, "fine").status == 200, 60, "the configuration in the second")
             yield Pair(first, second, redis)
             redis.process.send_signal(signal.SIGCONT)
             apply_and_wait(first, "providers: []\nroutes: []\napi_keys: []\n")
@@ -152,7 +152,7 @@ def test_a_signed_request_opens_once_in_all_processes(
 
     number = next(NUMBERS)
     signature = signed(number)
-    assert until(is_refused_elsewhere, 5, "a replay that is refused by the other process")
+    assert until(is_refused_elsewhere, 60, "a replay that is refused by the other process")
     assert send_signed(pair.second, number, signature).status == 200
     environment = pair.first.environment | {"TURNLOG_DATA_DIR": str(tmp_path / "data")}
     with running_web(tmp_path, session_database_url, **environment) as third:
@@ -169,7 +169,7 @@ def test_a_stalled_redis_delays_no_request(pair: Pair, provider: FakeProvider) -
         assert [status for _, status, _ in answers] == [200, 500, 500, 500, 529, 200, 200]
         # Redis is given up after a second: anybody who waited for it took that long.
         assert max(seconds for *_, seconds in answers) < 0.9
-        until(lambda: "were not sent" in pair.first.output, 10, "the note that Redis does not answer")
+        until(lambda: "were not sent" in pair.first.output, 60, "the note that Redis does not answer")
         assert say(pair.first, "fine").status == 200
         began, number = time.monotonic(), next(NUMBERS)
         signature = signed(number)
@@ -187,7 +187,7 @@ def test_a_redis_that_is_gone_crashes_nothing_and_is_used_again_when_it_is_back(
     pair.redis.process.kill()
     pair.redis.process.wait()
     apply_and_wait(pair.first, document.format(url=provider.url))
-    until(lambda: say(pair.second, "again").status == 500, 5, "the configuration without Redis")
+    until(lambda: say(pair.second, "again").status == 500, 60, "the configuration without Redis")
     assert say(pair.first, "fine").status == say(pair.second, "fine").status == 200
     with running_redis(tmp_path_factory.mktemp("back"), int(pair.redis.url.rpartition(":")[2].split("/")[0])):
         time.sleep(2.5)

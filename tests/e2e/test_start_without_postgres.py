@@ -62,6 +62,6 @@ def test_a_process_started_without_postgres_serves_by_the_copy_and_follows_when_
                 status = ask(web, "POST", "/v1/messages", HEADERS, BODY).status
                 return status == 200 and b'"after"' in provider.requests[-1].body
 
-            until(follows, 10, "the configuration of the database")
+            until(follows, 60, "the configuration of the database")
         finally:
             apply_and_wait(web, "providers: []\nroutes: []\napi_keys: []\nteams: []\n")

@@ -27,7 +27,7 @@ def test_a_full_spool(
     with running_web(tmp_path, session_database_url, **environment) as web:
         body = json.dumps({"model": "m", "x": "y" * 30_000}).encode()
         assert ask(web, "POST", "/v1/messages", HEADERS, body).status == 200
-        until(lambda: b"cannot be kept" in ask(web, "GET", "/readyz").body, 5, "the notice of the full spool")
+        until(lambda: b"cannot be kept" in ask(web, "GET", "/readyz").body, 60, "the notice of the full spool")
         provider.requests.clear()
         answer = ask(web, "POST", "/v1/messages", HEADERS, body)
         assert answer.status == status

@@ -70,7 +70,7 @@ class Running:
     def output(self) -> str:
         return "".join(self.lines)
 
-    def wait_for(self, pattern: str, seconds: float = 30.0, *, since: int = 0) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 90.0, *, since: int = 0) -> re.Match[str]:
         """The first match in the output from character `since` on."""
         deadline = time.monotonic() + seconds
         with self.changed:
@@ -139,7 +139,7 @@ def belongs(process: psutil.Process, data_dir: str) -> bool:
     return environ.get("TURNLOG_DATA_DIR") == data_dir
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not become true in time"

@@ -144,6 +144,7 @@ async def loader_killed(scene: Scene) -> str:
     "R-06",
     "PostgreSQL stands still (SIGSTOP), and then a table is locked, for a minute each, under 200 streams of callers"
     " with keys: as R-01, and keys go on being checked.",
+    timed=True,
 )
 async def postgres_stalled(scene: Scene) -> str:
     keys = scene.directory / "keys"

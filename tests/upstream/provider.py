@@ -88,7 +88,7 @@ class FakeProvider:
         if is_early:
             self._early.add(name)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 5) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
         """Wait until the condition holds; it is looked at whenever something happens here."""
         async with asyncio.timeout(seconds):
             while not condition():

@@ -64,7 +64,7 @@ async def broken_body(response: httpx.Response) -> tuple[bytes, Exception]:
     raise AssertionError(f"a clean end after {b''.join(parts)!r}")
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.005)
