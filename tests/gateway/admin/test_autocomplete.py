@@ -1,4 +1,4 @@
-"""A list to choose a related row from is searched, not unrolled: a gateway may have thousands of keys, teams, people."""
+"""Whoever chooses a related row types for it: a gateway may have thousands of keys, teams and people."""
 
 from __future__ import annotations
 
