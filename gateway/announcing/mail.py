@@ -9,9 +9,13 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
 
+from django.conf import settings
+
 from gateway.announcing.message import Message, mail_text
-from gateway.announcing.webhook import SECONDS, NotSent, reach_of_channels
+from gateway.announcing.webhook import NotSent
 from gateway.models import AlertChannel
+from gateway.upstream.addresses import public_reach
+from gateway.upstream.posting import SECONDS
 
 
 def send_mail(channel: AlertChannel, message: Message, password: str) -> None:
@@ -66,7 +70,7 @@ class CheckedTLS(smtplib.SMTP_SSL):
 
 def checked_socket(host: str, port: int, timeout: float) -> socket.socket:
     """To the first of the host's addresses that takes it, of those that may be called. Raises OSError."""
-    reach = reach_of_channels()
+    reach = public_reach(settings.TURNLOG)
     problem: OSError = OSError(f"{host} has no address")
     for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         refusal = reach.refusal(host, str(place[0]))

@@ -20,3 +20,9 @@ def reach_of(environment: Any) -> Reach:
     own = (urlsplit(address).hostname or "" for address in (environment.anthropic_url, environment.openai_url))
     listed = environment.upstream_allow_hosts
     return Reach(frozenset({*own, *(host.lower() for host in listed)}), restricted=bool(listed))
+
+
+def public_reach(environment: Any) -> Reach:
+    """Public addresses, and the hosts the environment allows by name: for what is not a provider, such as webhooks.
+    Whoever may edit those is not to reach into the network with them."""
+    return Reach(frozenset(host.lower() for host in environment.upstream_allow_hosts), restricted=True)
