@@ -24,7 +24,7 @@ from gateway.api import (
     responses,
     telemetry,
 )
-from gateway.api.version import VERSION
+from gateway.version import VERSION
 
 
 class GatewayAPI(NinjaAPI):

@@ -16,7 +16,7 @@ from ninja import Router
 from gateway.api.replies import Reply, bytes_reply, json_reply
 from gateway.api.request import GatewayRequest
 from gateway.api.runtime import Runtime
-from gateway.api.version import VERSION
+from gateway.version import VERSION
 
 router = Router(tags=["Probes"])
 NO_STORE = [(b"cache-control", b"no-store")]

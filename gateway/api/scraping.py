@@ -17,11 +17,11 @@ import structlog
 from django.db import connection
 from django.utils import timezone
 
-from gateway.api.version import VERSION
 from gateway.history.id_times import first_id_at
 from gateway.metrics.bounded import KnownModels, read_known_models
 from gateway.metrics.gauges import Gauge, read_told
 from gateway.metrics.tallies import Tallies, read_tallies
+from gateway.version import VERSION
 
 if TYPE_CHECKING:
     from gateway.api.runtime import Runtime

@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 
 from django.core.management.base import BaseCommand, CommandError
 
-from gateway.api.version import VERSION
 from gateway.history.conversation.loading import load_session
 from gateway.history.export.exchanges import Exchange, ExportProgress, exchanges
 from gateway.history.export.har import write_har
@@ -24,6 +23,7 @@ from gateway.history.queries import matching
 from gateway.history.veil import Veil, drawn
 from gateway.management.history.action import Action, add_filters, filters_of
 from gateway.policy.text_redaction import TextRedactor
+from gateway.version import VERSION
 
 PROGRESS_SECONDS = 1.0
 FORMATS = ("jsonl", "har", "parquet", "html")

@@ -16,10 +16,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from gateway.api.version import VERSION
 from gateway.configuration.sealing import pepper
 from gateway.recording.series import spool_host
 from gateway.recording.spool_copy import settled_books, spool_files
+from gateway.version import VERSION
 from proxy_project.backups.archive import (
     DATABASE,
     FORMAT,

@@ -1,7 +1,7 @@
 import tomllib
 from pathlib import Path
 
-from gateway.api.version import VERSION
+from gateway.version import VERSION
 
 
 def test_the_version_is_the_projects() -> None:
