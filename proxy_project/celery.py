@@ -15,6 +15,7 @@ from proxy_project.environment import Environment
 
 HOUR = 3600.0
 DAY = 24 * HOUR
+SEND_TRACES = "send traces"
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     # A worker that is behind finds everything in one go.
@@ -48,6 +49,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 2.0},
     },
     "forget old messages": {"task": "gateway.tasks.alerts.forget", "schedule": DAY},
+    SEND_TRACES: {"task": "gateway.tasks.traces.send", "schedule": 2.0, "options": {"expires": 2.0}},
     "make partitions ahead": {"task": "gateway.tasks.partitions.make_partitions_ahead", "schedule": HOUR},
 }
 
@@ -77,13 +79,19 @@ def configuration(environment: Environment) -> dict[str, Any]:
             "gateway.tasks.grading",
             "gateway.tasks.rollups",
             "gateway.tasks.search",
+            "gateway.tasks.traces",
         ],
-        "beat_schedule": SCHEDULE,
+        "beat_schedule": schedule(environment),
         "beat_scheduler": "proxy_project.beat:OnlyBeat",
         "beat_schedule_filename": str(folder / "schedule"),
         # Beat never sleeps longer: it finds soon that another beat has ended, or that it was told to.
         "beat_max_loop_interval": 1.0,
     }
+
+
+def schedule(environment: Environment) -> dict[str, dict[str, Any]]:
+    """Without an endpoint nobody looks for traces to send."""
+    return {name: entry for name, entry in SCHEDULE.items() if name != SEND_TRACES or environment.otlp_endpoint}
 
 
 def broker(redis_url: str, folder: Path) -> dict[str, Any]:

@@ -9,14 +9,20 @@ values are reported together.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 MIB = 1024 * 1024
 ROLES = ("gateway", "dashboard")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+OUR_HEADERS = frozenset(
+    {"host", "user-agent", "content-type", "content-length", "content-encoding", "transfer-encoding", "connection"}
+)
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
@@ -62,6 +68,16 @@ def parse_seconds(text: str) -> float:
     return value
 
 
+def parse_share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ValueError("needs a number from 0 to 1, such as 0.1")
+    return value
+
+
 def parse_bool(text: str) -> bool:
     lowered = text.strip().lower()
     if lowered in ("1", "true", "yes", "on"):
@@ -99,6 +115,31 @@ def parse_provider_url(text: str) -> str:
     if path.endswith("/v1"):
         path = path[: -len("/v1")]
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def parse_otlp_endpoint(text: str) -> str:
+    """Where spans are posted to: what was given, with `/v1/traces` behind it unless it ends so."""
+    parts = urlsplit(text.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("needs a full address such as http://collector.example:4318")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("needs an address without user name, query or fragment")
+    check_port(parts)
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1/traces')}/v1/traces"
+
+
+def parse_otlp_headers(text: str) -> tuple[tuple[str, str], ...]:
+    """`name=value,name=value`, values percent-encoded as OpenTelemetry's own variables have it."""
+    pairs = []
+    for part in parse_list(text):
+        name, equals, value = part.partition("=")
+        name, value = name.strip().lower(), unquote(value.strip())
+        if not equals or not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+            raise ValueError("needs name=value,name=value; other than letters and digits in a value as %XX")
+        if name in OUR_HEADERS:
+            raise ValueError(f"cannot set {name}: that is the sender's own")
+        pairs.append((name, value))
+    return tuple(pairs)
 
 
 def parse_issuer(text: str) -> str:
@@ -236,6 +277,12 @@ class Environment:
     metrics_token: str = setting(
         "", parse_text, secret=True, help="who scrapes /metrics sends it; none: only this machine may"
     )
+    otlp_endpoint: str = setting("", parse_otlp_endpoint, help="where OpenTelemetry spans are sent; none: nowhere")
+    otlp_headers: tuple[tuple[str, str], ...] = setting(
+        (), parse_otlp_headers, secret=True, help="sent with them: name=value,name=value"
+    )
+    otlp_service_name: str = setting("turnlog", parse_text, help="what the gateway is called there")
+    otlp_sample: float = setting(1.0, parse_share, help="part of the traces, 0 to 1, of which the client says nothing")
     tls_certificate_file: Path | None = setting(
         None, parse_file, help="speak TLS ourselves: the certificate and those above it, PEM"
     )

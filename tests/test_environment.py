@@ -27,6 +27,14 @@ UNDERSTOOD = {
     "a choice in capitals": ("TURNLOG_CAPTURE_POLICY", "STRICT", "strict"),
     "two encryption keys": ("TURNLOG_ENCRYPTION_KEYS", f"{FERNET_KEY},{FERNET_KEY}", (FERNET_KEY, FERNET_KEY)),
     "a database on a socket": ("DATABASE_URL", "postgres://u@/n?host=%2Ftmp", "postgres://u@/n?host=%2Ftmp"),
+    "a collector's address": ("TURNLOG_OTLP_ENDPOINT", "http://c.example:4318/", "http://c.example:4318/v1/traces"),
+    "its whole address": ("TURNLOG_OTLP_ENDPOINT", "https://c.example/x/v1/traces", "https://c.example/x/v1/traces"),
+    "headers of spans": (
+        "TURNLOG_OTLP_HEADERS",
+        "Authorization=Basic%20YWJj==, x-scope = a%2Cb",
+        (("authorization", "Basic YWJj=="), ("x-scope", "a,b")),
+    ),
+    "a share": ("TURNLOG_OTLP_SAMPLE", "0.25", 0.25),
     "a Redis": ("REDIS_URL", "redis://localhost:6379/0", "redis://localhost:6379/0"),
 }
 
@@ -49,6 +57,13 @@ REFUSED = {
     "another database": ("DATABASE_URL", "mysql://h/n", "needs the form postgresql://"),
     "a database without a name": ("DATABASE_URL", "postgresql://h/", "needs the form postgresql://"),
     "a database with a wrong port": ("DATABASE_URL", "postgresql://h:x/n", "needs a port between 0 and 65535"),
+    "a collector without a scheme": ("TURNLOG_OTLP_ENDPOINT", "c.example:4318", "needs a full address such as"),
+    "a collector with a password": ("TURNLOG_OTLP_ENDPOINT", "https://u:p@c", "without user name"),
+    "a header without a value": ("TURNLOG_OTLP_HEADERS", "authorization", "needs name=value"),
+    "a header with a line break": ("TURNLOG_OTLP_HEADERS", "a=b%0D%0Ac: d", "needs name=value"),
+    "a header of ours": ("TURNLOG_OTLP_HEADERS", "Host=elsewhere", "cannot set host"),
+    "a share in per cent": ("TURNLOG_OTLP_SAMPLE", "25", "needs a number from 0 to 1"),
+    "a share that is no number": ("TURNLOG_OTLP_SAMPLE", "nan", "needs a number from 0 to 1"),
     "another cache": ("REDIS_URL", "memcached://h", "needs the form redis://host:6379/0"),
     "an encryption key too short": ("TURNLOG_ENCRYPTION_KEYS", "c2hvcnQ=", "needs keys of 32 bytes"),
     "an encryption key that is none": ("TURNLOG_ENCRYPTION_KEYS", "ü", "needs keys of 32 bytes"),

@@ -43,6 +43,7 @@ SELECT 'telemetry_requests_total', kind, sum(telemetry.count::bigint)
 FROM gateway_spooltotal, jsonb_each_text(telemetry) AS telemetry (kind, count) GROUP BY kind
 """
 READ_DEAD_LETTERS = "SELECT count(*) FROM gateway_deadletter WHERE state = 'waiting'"
+READ_WAITING_TRACES = "SELECT count(*) FROM gateway_waitingtrace"
 READ_SESSIONS = """
 SELECT count(DISTINCT session_id) FROM (
     SELECT session_id FROM gateway_requestlog WHERE id >= %s ORDER BY id DESC LIMIT %s
@@ -111,6 +112,7 @@ def stored_gauges(session: psycopg.Connection[Any], tallies: Tallies) -> Iterato
     for metric, label, count in session.execute(READ_BOOKS).fetchall():
         tallies.add(metric, (label,) if label else (), float(count or 0))
     yield Gauge("dead_letters", number(session, READ_DEAD_LETTERS))
+    yield Gauge("traced_requests_waiting", number(session, READ_WAITING_TRACES))
     since = first_id_at(timezone.now() - timedelta(minutes=SESSION_MINUTES))
     yield Gauge("active_sessions", number(session, READ_SESSIONS, [since, MOST_LOOKED_AT]))
 

@@ -34,6 +34,8 @@ class ClientFacts:
     """W3C Trace Context: 32 hexadecimal digits of the trace the client counts the request to."""
     parent_span_id: str | None = None
     """16 hexadecimal digits: the client's own span, under which it asks."""
+    is_sampled: bool | None = None
+    """Whether the client records that trace."""
     client: str = ""
     client_version: str = ""
     user_agent: str = ""
@@ -47,7 +49,7 @@ def read_client(headers: HeaderPairs) -> ClientFacts:
     turn = _turn_metadata(said)
     user_agent = said.get("user-agent", "")
     client, version = identify_client(user_agent)
-    trace_id, parent_span_id = read_traceparent(said.get("traceparent", ""))
+    trace_id, parent_span_id, is_sampled = read_traceparent(said.get("traceparent", ""))
     parent_thread = said.get("x-codex-parent-thread-id") or _text(turn, "parent_thread_id")
     return ClientFacts(
         session_id=said.get("x-claude-code-session-id") or said.get("session-id") or _text(turn, "session_id"),
@@ -61,6 +63,7 @@ def read_client(headers: HeaderPairs) -> ClientFacts:
         window_id=said.get("x-codex-window-id") or _text(turn, "window_id"),
         trace_id=trace_id,
         parent_span_id=parent_span_id,
+        is_sampled=is_sampled,
         client=client,
         client_version=version,
         user_agent=user_agent,
@@ -69,18 +72,18 @@ def read_client(headers: HeaderPairs) -> ClientFacts:
     )
 
 
-_TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 
-def read_traceparent(value: str) -> tuple[str | None, str | None]:
-    """Trace and span of a `traceparent` (W3C Trace Context, 3.2); both None where it does not hold to the standard.
+def read_traceparent(value: str) -> tuple[str | None, str | None, bool | None]:
+    """Trace, span and sampled flag of a `traceparent` (W3C Trace Context, 3.2); None where it does not hold to that.
     Later versions may say more behind the flags; version 00 may not, ff is none, and an id is never all zeros."""
     found = _TRACEPARENT.fullmatch(value)
     if found is None:
-        return None, None
-    version, trace, span, more = found.groups()
+        return None, None, None
+    version, trace, span, flags, more = found.groups()
     fits = version != "ff" and not (version == "00" and more) and trace.strip("0") and span.strip("0")
-    return (trace, span) if fits else (None, None)
+    return (trace, span, bool(int(flags, 16) & 1)) if fits else (None, None, None)
 
 
 def _first_values(headers: HeaderPairs) -> dict[str, str]:

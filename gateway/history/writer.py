@@ -155,6 +155,8 @@ class ExchangeRows:
     rate_limits: Sequence[Row] = field(default_factory=list)
     bodies: Sequence[BodyRow] = field(default_factory=list)
     sightings: Sightings | None = None
+    is_sampled: bool | None = None
+    """Whether the client records the trace it counts the request to; None: it counts it to none."""
 
     def size(self) -> int:
         """About how many bytes it will take in the tables."""

@@ -55,6 +55,13 @@ COUNTERS = by_name(
     Family("limit_refusals_total", "Requests refused by a limit or budget.", ("limit", "why")),
     Family("queue_refusals_total", "Requests that got no place at a provider.", ("provider", "why")),
     Family("breaker_transitions_total", "Times a breaker of some process changed its state.", (*BY_MODEL, "to")),
+    Family(
+        "traced_requests_total",
+        "Requests that left the queue to the OTLP endpoint: sent, or not and why.",
+        ("result",),
+    ),
+    Family("trace_sends_failed_total", "Batches that the OTLP endpoint did not take and that are tried again."),
+    Family("spans_rejected_total", "Spans that the OTLP endpoint said it rejected, of batches it took."),
 )
 HISTOGRAMS = by_name(
     Family("request_duration_seconds", "From admission to the end of the answer.", BY_ENDPOINT, SECONDS),
@@ -114,6 +121,7 @@ GAUGES = by_name(
     Family("spool_bytes", "Bytes of the spool on disk.", ("host",)),
     Family("loader_suspects", "Exchanges that could not be stored and are tried again."),
     Family("dead_letters", "Exchanges that could not be stored and wait for a person."),
+    Family("traced_requests_waiting", "Requests in the history whose spans are still to be sent."),
     Family("active_sessions", "Sessions with a request that began within five minutes and is in the history."),
 )
 HERE = by_name(

@@ -18,6 +18,7 @@ from gateway.models.retention import DroppedMonth, ErasedExchange, ErasureCertif
 from gateway.models.rollups import RollupDay, RollupDue, RollupHour, RollupRemoved, RollupZone
 from gateway.models.routes import ModelRoute, RouteTarget
 from gateway.models.search import SearchQueue, SearchText
+from gateway.models.spans import TraceReceiver, WaitingTrace
 from gateway.models.stored import StoredBody, WithdrawnResponse
 from gateway.models.transport import OutboundProxy
 from gateway.models.tree import Blob, Epoch, ManifestPage, Node, Scope
@@ -91,5 +92,7 @@ __all__ = [
     "SpoolTotal",
     "StoredBody",
     "Team",
+    "TraceReceiver",
+    "WaitingTrace",
     "WithdrawnResponse",
 ]

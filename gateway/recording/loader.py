@@ -46,6 +46,7 @@ from gateway.recording.quarantine import Quarantine
 from gateway.recording.rows import RowBuilder
 from gateway.recording.series import SegmentKey, frames_path, list_series, spool_host, stubs_path
 from gateway.recording.series_tail import Segment, SeriesTail
+from gateway.recording.tracing import Tracer
 
 POLL_SECONDS = 0.05
 BATCH_EXCHANGES = 200
@@ -61,7 +62,9 @@ log = structlog.get_logger(__name__)
 
 
 class Loader:
-    def __init__(self, spool_dir: Path, *, tag_headers: Sequence[str] = ()) -> None:
+    def __init__(self, spool_dir: Path, *, tag_headers: Sequence[str] = (), traced_share: float | None = None) -> None:
+        """`traced_share`: which part of the requests is put down for sending as spans; None: no spans are sent."""
+        self._tracer = None if traced_share is None else Tracer(traced_share)
         self._spool_dir = spool_dir
         self._host = spool_host(spool_dir)
         self._files = OpenFiles()
@@ -185,7 +188,7 @@ class Loader:
         raw: psycopg.Connection[tuple[object, ...]] = connection.connection
         self._ledger = Ledger(raw, self._host)
         guarded(self._clear_leftovers)
-        self._store = BatchStore(raw, self._ledger, self._files, self._builder, self._suspects)
+        self._store = BatchStore(raw, self._ledger, self._files, self._builder, self._suspects, self._tracer)
         return self._store
 
     def _disconnect(self) -> None:

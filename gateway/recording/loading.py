@@ -34,6 +34,7 @@ from gateway.recording.series import SegmentKey
 from gateway.recording.series_tail import SeriesTail, Tracked
 from gateway.recording.tallying import Tallier
 from gateway.recording.text import clean
+from gateway.recording.tracing import Tracer
 
 MOST_TRIES = 5
 FIRST_RETRY_SECONDS = 0.1
@@ -94,6 +95,7 @@ class BatchStore:
         files: OpenFiles,
         builder: RowBuilder,
         suspects: dict[uuid.UUID, Suspect],
+        tracer: Tracer | None = None,
     ) -> None:
         self._connection = connection
         self._ledger = ledger
@@ -103,6 +105,7 @@ class BatchStore:
         self._suspects = suspects
         self._prices = PriceShelf()
         self._tallier = Tallier(shard_of(ledger.host))
+        self._tracer = tracer
 
     def store(self, batch: Sequence[Finished]) -> None:
         """Settle every exchange of the batch, or make it a suspect. Raises DatabaseAway."""
@@ -177,6 +180,8 @@ class BatchStore:
         with self._connection.transaction():
             self._writer.write(rows)
             self._tallier.write(self._connection, rows)
+            if self._tracer is not None:
+                self._tracer.write(self._connection, rows)
             for segment, count in counts.items():
                 self._ledger.add(segment, accepted=accepted[segment], stored=count)
             self._connection.execute("SELECT pg_notify(%s, %s)", [NOTICE, str(max(row.id for row in rows))])

@@ -140,6 +140,7 @@ class RowBuilder:
                 plan.additions,
                 reading.answer.error_message,
             ),
+            is_sampled=reading.client.is_sampled,
         )
 
     def _tags(self, admission: Admission) -> dict[str, str]:

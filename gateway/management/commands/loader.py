@@ -38,7 +38,8 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         environment = settings.TURNLOG
         spool = options["spool"] or environment.data_dir / "spool"
-        Loader(spool, tag_headers=environment.tag_headers).run(stop)
+        share = environment.otlp_sample if environment.otlp_endpoint else None
+        Loader(spool, tag_headers=environment.tag_headers, traced_share=share).run(stop)
 
 
 def stand_back(nice: int) -> None:

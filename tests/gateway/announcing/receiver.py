@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback: real HTTP, on a thread of its own."""
+"""A receiver of what we post, webhooks and spans, on loopback: real HTTP, on a thread of its own."""
 
 from __future__ import annotations
 
@@ -25,10 +25,13 @@ class Received:
 
 @dataclass
 class Receiver:
-    """`statuses` are answered one after the other, the last for good. Nothing is answered until `go` is set."""
+    """`statuses` are answered one after the other, the last for good; 0 hangs up without an answer. Nothing is answered
+    until `go` is set."""
 
     statuses: list[int] = field(default_factory=lambda: [200])
     location: str = ""
+    retry_after: str = ""
+    said: bytes = b"ok"
     got: list[Received] = field(default_factory=list)
     go: threading.Event = field(default_factory=threading.Event)
     port: int = 0
@@ -50,12 +53,17 @@ def receiving() -> Iterator[Receiver]:
             receiver.got.append(Received(self.path, headers, body))
             receiver.go.wait(60)
             status = receiver.statuses.pop(0) if len(receiver.statuses) > 1 else receiver.statuses[0]
+            if not status:
+                self.close_connection = True
+                return
             self.send_response(status)
             if receiver.location:
                 self.send_header("location", receiver.location)
-            self.send_header("content-length", "2")
+            if receiver.retry_after:
+                self.send_header("retry-after", receiver.retry_after)
+            self.send_header("content-length", str(len(receiver.said)))
             self.end_headers()
-            self.wfile.write(b"ok")
+            self.wfile.write(receiver.said)
 
         def log_message(self, *args: Any) -> None:
             pass

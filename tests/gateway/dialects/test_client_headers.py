@@ -201,7 +201,14 @@ TRACEPARENTS = {
 @pytest.mark.parametrize("name", TRACEPARENTS)
 def test_a_trace_is_taken_as_the_standard_has_it_or_not_at_all(name: str) -> None:
     value, fits = TRACEPARENTS[name]
-    assert read_traceparent(value) == ((TRACE, SPAN) if fits else (None, None))
+    assert read_traceparent(value)[:2] == ((TRACE, SPAN) if fits else (None, None))
+
+
+@pytest.mark.parametrize(
+    ("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("03", True), ("ff", True), ("0g", None)]
+)
+def test_the_last_bit_of_its_flags_says_whether_it_is_recorded(flags: str, sampled: bool | None) -> None:
+    assert read_traceparent(f"00-{TRACE}-{SPAN}-{flags}")[2] is sampled
 
 
 def test_the_trace_of_a_request() -> None:
