@@ -22,19 +22,24 @@ from gateway.history.manifests import Mark, decode_skeleton, read_marks
 from gateway.history.packing import Damaged, unpack
 from gateway.history.veil import curtain_of_scope
 
+# PostgreSQL cannot tell how long a path is, and guesses a thousand times too many nodes: it would rather read all blobs
+# of the month once than look each of these up. What stands behind OFFSET 0 it looks up.
 PATHS: Final = """
 WITH RECURSIVE path AS (
     SELECT digest, parent, kind, part, blob FROM gateway_node
     WHERE month = %(month)s AND scope = %(scope)s AND digest = ANY(%(leaves)s)
     UNION
-    SELECT node.digest, node.parent, node.kind, node.part, node.blob
-    FROM path JOIN gateway_node node
-      ON node.month = %(month)s AND node.scope = %(scope)s AND node.digest = path.parent
+    SELECT node.* FROM path CROSS JOIN LATERAL (
+        SELECT digest, parent, kind, part, blob FROM gateway_node
+        WHERE month = %(month)s AND scope = %(scope)s AND digest = path.parent OFFSET 0
+    ) node
 )
 SELECT path.digest, path.parent, path.kind, path.part, path.blob, blob.size,
        CASE WHEN path.kind = %(message)s THEN blob.data END
-FROM path LEFT JOIN gateway_blob blob
-  ON blob.month = %(month)s AND blob.scope = %(scope)s AND blob.digest = path.blob
+FROM path LEFT JOIN LATERAL (
+    SELECT size, data FROM gateway_blob
+    WHERE month = %(month)s AND scope = %(scope)s AND digest = path.blob OFFSET 0
+) blob ON TRUE
 """
 BODIES: Final = "SELECT id, skeleton, data FROM gateway_storedbody WHERE id = ANY(%s) AND part = 0 AND codec = 'split'"
 BLOBS: Final = "SELECT digest, size, data FROM gateway_blob WHERE month = %s AND scope = %s AND digest = ANY(%s)"

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from gateway.history.conversation.loading import load_around, load_session
+from gateway.history.conversation.prompts import PATHS
 from gateway.history.store import NotInHistory
 from gateway.history.visibility import Sight
 from gateway.models import RequestLog
@@ -60,6 +61,22 @@ def test_the_number_of_queries_does_not_grow_with_the_session() -> None:
     keep([Sample(talk("a"), at=START, request_headers=[("x-claude-code-session-id", "short")])])
     assert queries("long") == queries("short") <= 6
     assert shape(load_session("long").turns)[-1] == (20, None, 19, ["first"], [])
+
+
+def test_each_blob_is_looked_up_instead_of_reading_all_of_the_month() -> None:
+    """Which of the two costs less depends on a guess that is far too high for long histories."""
+    texts = [f"line {number}" for number in range(41)]
+    keep([Sample(talk(*texts[: 2 * n + 1]), at=START + timedelta(seconds=n)) for n in range(20)])
+    newest = RequestLog.objects.order_by("-id")[0]
+    month = START.date().replace(day=1)
+    values = {"month": month, "scope": newest.scope, "leaves": [newest.messages_leaf], "message": 3}
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE gateway_node, gateway_blob")
+        cursor.execute(f"EXPLAIN {PATHS}", values)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Nested Loop" in plan
+    assert "Hash" not in plan
+    assert "Merge" not in plan
 
 
 def test_a_session_that_crosses_the_months_end_is_one() -> None:
