@@ -20,6 +20,8 @@ SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 HISTOGRAMS = ("duration", "first_byte")
 HOURS = ("gateway_rolluphour", "hour", "hour >= %(since)s AND hour < %(until)s")
 DAYS = ("gateway_rollupday", "day", "zone = %(zone)s AND day >= %(since)s AND day < %(until)s")
+NOT_IN_OVERALL = frozenset({"access_key", "client"})
+OVERALL = {"gateway_rolluphour": "gateway_overallhour", "gateway_rollupday": "gateway_overallday"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def read_figures(
     Raises KeyError for a name there is not."""
     column = HOURS[1] if span.zone is None else DAYS[1]
     names = [column if name == TIME else GROUPS[GROUPS.index(name)] for name in checked(group)]
-    picked, values = picked_rows(span, teams, only)
+    picked, values = picked_rows(span, teams, only, names)
     found = {key: Figures(dict(zip(group, key, strict=True)), sums) for key, sums in read_sums(names, picked, values)}
     for key, name, bucket, number in read_counts(names, picked, values) if latencies else ():
         found[key].counts[name][bucket] = number
@@ -93,9 +95,13 @@ def read_mean(
         return mean({bucket: int(number) for bucket, number in cursor.fetchall() if bucket is not None})
 
 
-def picked_rows(span: Span, teams: Iterable[str] | None, only: Mapping[str, str] | None) -> tuple[str, dict[str, Any]]:
-    """The FROM and WHERE of a question, and its values."""
+def picked_rows(
+    span: Span, teams: Iterable[str] | None, only: Mapping[str, str] | None, names: Iterable[str] = ()
+) -> tuple[str, dict[str, Any]]:
+    """The FROM and WHERE of a question, and its values; `names` is what it tells apart."""
     table, _, where = HOURS if span.zone is None else DAYS
+    if NOT_IN_OVERALL.isdisjoint([*names, *(only or {})]):
+        table = OVERALL[table]
     values: dict[str, Any] = {"since": span.since, "until": span.until, "zone": span.zone}
     for name in checked((only or {}).keys()):
         where += f" AND {name} = %(only_{name})s"

@@ -15,7 +15,7 @@ from gateway.models.prices import CostRun, InstalledListPrice, ModelPrice
 from gateway.models.providers import Credential, Provider
 from gateway.models.requests import ChunkTiming, HeaderRecord, RateLimitSample, RequestLog, ResponseLog
 from gateway.models.retention import DroppedMonth, ErasedExchange, ErasureCertificate, LegalHold, RetentionTerm
-from gateway.models.rollups import RollupDay, RollupDue, RollupHour, RollupRemoved, RollupZone
+from gateway.models.rollups import OverallDay, OverallHour, RollupDay, RollupDue, RollupHour, RollupRemoved, RollupZone
 from gateway.models.routes import ModelRoute, RouteTarget
 from gateway.models.search import SearchQueue, SearchText
 from gateway.models.spans import TraceReceiver, WaitingTrace
@@ -71,6 +71,8 @@ __all__ = [
     "ModelRoute",
     "Node",
     "OutboundProxy",
+    "OverallDay",
+    "OverallHour",
     "ProcessGauges",
     "Provider",
     "RateLimitSample",

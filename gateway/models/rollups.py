@@ -15,16 +15,13 @@ def tokens() -> models.BigIntegerField[Any, Any]:
     return models.BigIntegerField(null=True)
 
 
-class RollupRow(models.Model):
-    """One combination of what is told apart; it may have several rows, which add up. Sums are over what is known and
-    NULL when nothing is; the counts beside them say of how many turns. Replays and self-tests are not in here; what a
-    judge of prompts was asked is, under the key `grading`."""
+class RollupSums(models.Model):
+    """Sums are over what is known and NULL when nothing is; the counts beside them say of how many turns. Replays and
+    self-tests are not in here; what a judge of prompts was asked is, under the key `grading`."""
 
     provider = models.TextField()
     model = models.TextField(help_text="the model that answered, else the one asked for")
-    access_key = models.TextField()
     team = models.TextField()
-    client = models.TextField()
     status = models.TextField(help_text="the HTTP status, empty when none came")
     outcome = models.TextField()
     requests = models.BigIntegerField()
@@ -53,6 +50,19 @@ class RollupRow(models.Model):
         abstract = True
 
     def __str__(self) -> str:
+        return f"{self.provider} {self.model} {self.team} {self.status}"
+
+
+class RollupRow(RollupSums):
+    """One combination of what is told apart; it may have several rows, which add up."""
+
+    access_key = models.TextField()
+    client = models.TextField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
         return f"{self.provider} {self.model} {self.access_key} {self.team} {self.client} {self.status}"
 
 
@@ -73,6 +83,26 @@ class RollupDay(RollupRow):
 
     class Meta:
         indexes = [models.Index(fields=["zone", "day"], name="rollupday_zone_day")]
+
+
+class OverallHour(RollupSums):
+    """The rows of RollupHour added up over all keys and clients: few, so that a page may read a month of them. They are
+    written by triggers on that table."""
+
+    hour = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["hour"], name="overallhour_hour")]
+
+
+class OverallDay(RollupSums):
+    """The rows of RollupDay, likewise."""
+
+    zone = models.TextField(help_text="an IANA name")
+    day = models.DateField()
+
+    class Meta:
+        indexes = [models.Index(fields=["zone", "day"], name="overallday_zone_day")]
 
 
 class RollupRemoved(RollupRow):

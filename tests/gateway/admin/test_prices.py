@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from gateway.history.rollups import roll_up_all
-from gateway.models import CostRun, ModelPrice, RollupDay, RollupZone
+from gateway.models import CostRun, ModelPrice, OverallDay, RollupDay, RollupZone
 from tests.exchanges import Sample, keep, message_stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,7 +68,8 @@ def test_a_zone_is_added_with_its_days_and_goes_with_them(admin: Client) -> None
     assert RollupDay.objects.filter(zone="Europe/Berlin").exists()
     zone = RollupZone.objects.get(name="Europe/Berlin")
     admin.post(f"/admin/gateway/rollupzone/{zone.pk}/delete/", {"post": "yes"})
-    assert not RollupDay.objects.filter(zone="Europe/Berlin").exists()
+    for table in (RollupDay, OverallDay):
+        assert not table.objects.filter(zone="Europe/Berlin").exists()
 
 
 def test_capabilities_are_listed(admin: Client) -> None:

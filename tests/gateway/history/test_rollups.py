@@ -16,11 +16,22 @@ from hypothesis import strategies as st
 
 from gateway.dialects.names import Dialect, Outcome
 from gateway.history.cost_runs import recompute, run_waiting
-from gateway.history.figures import Span, read_figures
+from gateway.history.figures import Span, added_up, read_figures
 from gateway.history.id_times import first_id_at
 from gateway.history.latency import LAST, bucket_sql, percentile
 from gateway.history.rollups import ROLLUP_LOCK, LocalDay, bounds_of, days_over, mark_range, roll_up, roll_up_all
-from gateway.models import CostRun, ModelPrice, RequestLog, ResponseLog, RollupDay, RollupDue, RollupHour, RollupZone
+from gateway.models import (
+    CostRun,
+    ModelPrice,
+    OverallDay,
+    OverallHour,
+    RequestLog,
+    ResponseLog,
+    RollupDay,
+    RollupDue,
+    RollupHour,
+    RollupZone,
+)
 from tests.exchanges import Sample, keep, keep_one, message_stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,9 +93,11 @@ def some_turns(count: int, days: int = 3) -> list[Sample]:
 
 def agree() -> None:
     truth = ask(TRUTH)
-    assert ask(TOTALS.format("gateway_rolluphour")) == truth
+    for table in ("gateway_rolluphour", "gateway_overallhour"):
+        assert ask(TOTALS.format(table)) == truth
     for zone in RollupZone.objects.values_list("name", flat=True):
-        assert ask(TOTALS.format(f"gateway_rollupday WHERE zone = '{zone}'")) == truth
+        for table in ("gateway_rollupday", "gateway_overallday"):
+            assert ask(TOTALS.format(f"{table} WHERE zone = '{zone}'")) == truth
 
 
 def test_the_sums_are_those_of_the_turns() -> None:
@@ -109,6 +122,25 @@ def test_what_one_combination_holds() -> None:
     assert blue.cost_usd == 2 * each
     refusal = RollupHour.objects.get(status="429")
     assert (refusal.errors, refusal.metered, refusal.input_tokens, refusal.cost_usd) == (1, 0, None, None)
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_what_is_read_over_all_keys_is_what_the_keys_add_up_to(zone: str | None) -> None:
+    keep(some_turns(80))
+    roll_up_all()
+    day = datetime.timedelta(days=1)
+    since, until = NOON - 4 * day, NOON + day
+    span = Span(since, until) if zone is None else Span(since.date(), until.date(), zone)
+    by_key = read_figures(span, ("model", "team", "access_key"))
+    overall = read_figures(span, ("model", "team"))
+    assert 1 < len(overall) < len(by_key)
+    for figures in overall:
+        whole = added_up(each for each in by_key if each.group | figures.group == each.group)
+        assert whole is not None
+        assert figures.sums == pytest.approx(whole.sums)
+        assert figures.counts == whole.counts
+    assert OverallHour.objects.count() < RollupHour.objects.count()
+    assert OverallDay.objects.count() < RollupDay.objects.count()
 
 
 def test_a_late_turn_changes_its_hour_and_no_other() -> None:
