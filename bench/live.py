@@ -23,11 +23,11 @@ from pathlib import Path
 import psycopg
 
 from bench.__main__ import CACHE, positive
-from bench.configured import settle
 from bench.load import LoadFailed, Sample
 from bench.programs import find_programs
 from bench.session import Plan, prepared, tell
 from bench.targets import ON
+from bench.turns import settle
 from bench.workloads import Workload, paced
 from gateway.metrics.live_channel import ASK_AGAIN_SECONDS, BEAT_SECONDS, HELLO, LIVE_CHANNEL, WATCH_CHANNEL
 

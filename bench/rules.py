@@ -1,12 +1,12 @@
 """What header rules cost: CPU for each request with 100 of them live, beside the same with none.
 
-    python -m bench.rules [--rounds 5] [--seconds 1.5] [--rules 100] [--acting 1]
+    python -m bench.rules [--seconds 40] [--rules 100] [--acting 1]
 
-One recording `manage.py web`, whose configuration is changed between the samples, as ops change it. All rules are for
-every request, half of them on the way there and half on the way back; so many act (they set or block a header, which is
-recorded), the others look at headers that are there, by text and by pattern, and find nothing, or name one that is not
-there. CPU time is that of the target's processes; the ratio is the median of those of the rounds. Exit status 0: they
-cost at most 5 % more.
+One recording `manage.py web` that has both configurations and takes turns with itself (bench/alternating.py). All rules
+are for every request, half of them on the way there and half on the way back; so many act (they set or block a header,
+which is recorded), the others look at headers that are there, by text and by pattern, and find nothing, or name one
+that is not there. CPU time is that of the process; the ratio is the median of those of neighbouring turns. Exit status
+0: they cost at most 5 % more.
 """
 
 from __future__ import annotations
@@ -14,18 +14,15 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
-import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from bench.__main__ import CACHE, positive
-from bench.configured import CONNECTIONS, IN_FORCE_SECONDS, settle
-from bench.load import LoadFailed, Sample
 from bench.programs import find_programs
-from bench.session import Plan, Session, describe, prepared, tell
-from bench.targets import ON
+from bench.session import Plan, Session, prepared
+from bench.targets import ON, Target
+from bench.turns import in_turn
 from bench.workloads import json
 
 BOUND = 1.05
@@ -37,12 +34,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         "python -m bench.rules", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=positive, default=5, help="how many (5)")
-    parser.add_argument("--seconds", type=float, default=1.5, help="length of a sample (1.5)")
+    parser.add_argument("--seconds", type=float, default=40.0, help="how long is asked (40)")
     parser.add_argument("--rules", type=positive, default=100, help="how many (100)")
     parser.add_argument("--acting", type=positive, default=1, help="how many of them change something (1)")
     options = parser.parse_args()
-    plan = Plan([], [ON], [], options.rounds, 0)
+    plan = Plan([], [ON], [], 1, 0)
     with tempfile.TemporaryDirectory(prefix="turnlog-rules-") as name:
         # PostgreSQL runs as another account when we are root, and must be able to walk to its data.
         os.chmod(name, 0o755)
@@ -60,26 +56,12 @@ def try_out(session: Session, options: argparse.Namespace) -> None:
 
 
 def compare(session: Session, options: argparse.Namespace) -> int:
-    """Each round begins with what is in force, so that it is changed once in each."""
     documents = {"none": "header_rules: []\n", "rules": document(options.rules, options.acting, "live")}
-    samples: dict[str, list[Sample]] = {name: [] for name in documents}
-    for number in range(options.rounds):
-        for name in sorted(documents, reverse=number % 2 == 0):
-            apply(session, documents[name])
-            wait_in_force(session, marked=name == "rules")
-            sample = session.generator.run(session.targets[0], json(CONNECTIONS, options.seconds))
-            settle(session)
-            tell(f"round {number + 1}/{options.rounds} {name:12} {describe(sample, json(CONNECTIONS, 0))}")
-            if sample.errors:
-                raise LoadFailed(f"{sample.errors} errors with {name}: {sample.complaint}")
-            samples[name].append(sample)
-    ratios = [more.cpu / less.cpu for more, less in zip(samples["rules"], samples["none"], strict=True)]  # type: ignore[operator]
-    ratio = statistics.median(ratios)
-    held = ratio <= BOUND
+    found = in_turn(session, documents, is_marked, options.seconds)
+    held = found.ratio <= BOUND
     print(
         f"{'held' if held else 'NOT HELD'}: with {options.rules} header rules, of which {options.acting} act, a request"
-        f" costs {ratio:.3f} times the CPU of one with none (at most {BOUND:.2f});"
-        f" rounds: {', '.join(f'{found:.3f}' for found in ratios)}"
+        f" costs {found.ratio:.3f} times the CPU of one with none (at most {BOUND:.2f}); {found.told}"
     )
     return 0 if held else 1
 
@@ -91,16 +73,7 @@ def apply(session: Session, text: str) -> None:
     session.store.manage("config", "apply", str(path), "--prune", "--yes")
 
 
-def wait_in_force(session: Session, *, marked: bool) -> None:
-    deadline = time.monotonic() + IN_FORCE_SECONDS
-    while is_marked(session) != marked:
-        if time.monotonic() > deadline:
-            raise LoadFailed("the rules did not come into force")
-        time.sleep(0.05)
-
-
-def is_marked(session: Session) -> bool:
-    target = session.targets[0]
+def is_marked(target: Target) -> bool:
     connection = http.client.HTTPConnection(target.host, target.port, timeout=10)
     try:
         connection.request("POST", target.path, json(1, 0).make_body(), {"x-api-key": "a-stranger"})

@@ -41,10 +41,12 @@ class Plan:
 
 
 class Session:
-    def __init__(self, targets: list[Target], store: Store | None, generator: LoadGenerator) -> None:
+    def __init__(self, targets: list[Target], store: Store | None, generator: LoadGenerator, provider: str) -> None:
         self.targets = targets
         self.store = store
         self.generator = generator
+        self.provider = provider
+        """Where the fake one listens."""
         self.results = Results(targets=[target.name for target in targets])
 
     def run(self, plan: Plan) -> Results:
@@ -157,7 +159,7 @@ def prepared(plan: Plan, programs: Programs, directory: Path, cache: Path) -> It
             store = stack.enter_context(running_store(directory, store_core))
             store.lead_abroad(bench.provider)
         targets = [*own_targets(plan, bench, stack, store), *plan.peers]
-        yield Session(targets, store, generator)
+        yield Session(targets, store, generator, bench.provider)
 
 
 def own_targets(plan: Plan, bench: Bench, stack: ExitStack, store: Store | None) -> Iterator[Target]:
