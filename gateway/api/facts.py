@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gateway.dialects.request_facts import Envelope, Patch
 from gateway.policy.access import Admitted, Presented, Treatment
 from gateway.policy.errands import Errand
-from gateway.policy.header_rules import HeaderRules
+from gateway.policy.header_ways import HeaderRules
 from gateway.policy.routing import Plan
 from gateway.policy.snapshot import Caller
 

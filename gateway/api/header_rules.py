@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.policy.header_rules import Applied, Direction, HeaderRules
+from gateway.policy.header_rules import Applied
+from gateway.policy.header_ways import HeaderRules
 
 if TYPE_CHECKING:
     from gateway.api.facts import Facts
@@ -17,22 +18,24 @@ if TYPE_CHECKING:
 class RulesOnTheWay:
     """Of one try to reach a provider."""
 
-    __slots__ = ("_context", "_request", "_rules")
+    __slots__ = ("_request", "_ways")
 
     def __init__(self, request: GatewayRequest, facts: Facts, target: Target, rules: HeaderRules) -> None:
         caller = facts.caller
-        self._rules = rules
         self._request: Applied | None = None
-        self._context = rules.context(
-            target.provider.name,
-            (caller.team if caller else "") or request.label,
-            caller.name if caller else "",
-            target.model or facts.envelope.model,
+        self._ways = rules.ways(
+            rules.context(
+                target.provider.name,
+                (caller.team if caller else "") or request.label,
+                caller.name if caller else "",
+                target.model or facts.envelope.model,
+            )
         )
 
     def there(self, exchange: Exchange, pairs: list[HeaderPair]) -> list[HeaderPair]:
         """The request's headers as the provider gets them."""
-        applied = self._request = self._rules.apply(Direction.REQUEST, self._context, pairs)
+        way = self._ways.there
+        applied = self._request = None if way is None else way.apply(pairs)
         if applied is None and not exchange.ruled:
             return pairs
         # Also when an earlier try's were told and there are none now.
@@ -41,7 +44,8 @@ class RulesOnTheWay:
 
     def back(self, exchange: Exchange, reply: Reply) -> None:
         """The answer's headers as the client gets them."""
-        applied = self._rules.apply(Direction.RESPONSE, self._context, list(reply.pairs))
+        way = self._ways.back
+        applied = None if way is None else way.apply(reply.pairs)
         if applied is not None:
             exchange.header_rules(self._request, applied)
             reply.pairs = applied.pairs

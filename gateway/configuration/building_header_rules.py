@@ -6,7 +6,9 @@ import logging
 
 from gateway.configuration.tables import Row, Tables
 from gateway.models.header_rules import entry_of
-from gateway.policy.header_rules import HeaderRuleEntry, HeaderRules, compile_pattern
+from gateway.policy.header_patterns import compile_pattern
+from gateway.policy.header_rules import HeaderRuleEntry
+from gateway.policy.header_ways import HeaderRules
 
 log = logging.getLogger(__name__)
 

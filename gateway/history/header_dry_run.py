@@ -19,7 +19,8 @@ from gateway.history.packing import Damaged
 from gateway.history.store import NotInHistory, rebuild_request
 from gateway.models import HeaderRule, HeaderRuleDryRun, RequestLog
 from gateway.policy.header_rule_checks import touches_contract
-from gateway.policy.header_rules import Direction, HeaderPair, HeaderRules, RuleState
+from gateway.policy.header_rules import Direction, HeaderPair, RuleState
+from gateway.policy.header_ways import HeaderRules
 
 PAGE = 500
 OF_A_KIND = 20

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gateway.policy.header_rules import LONGEST_VALUE, Action, Direction, compile_pattern
+from gateway.policy.header_patterns import compile_pattern
+from gateway.policy.header_rules import LONGEST_VALUE, Action, Direction
 from gateway.policy.redaction import is_secret_name, looks_like_key
 
 NAME: Final = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")

@@ -2,8 +2,8 @@
 
 A rule touches one header only, so rules on different headers cannot meet; within one header they act in order, each on
 what the one before left. Everything is prepared when the snapshot is built: which rules are for a request is looked up
-by its provider, team, key and model, and of those only the ones whose header is there cost anything. Patterns are
-RE2's, whose time grows with the length of the value and with nothing else.
+by its provider, team, key and model, and of those only the ones whose header is there cost anything, once for the same
+values.
 
 Rules act on the headers as they are about to go out: the caller's key and the hop-by-hop headers are gone by then. What
 frames a message cannot be named by a rule (`header_rule_checks.py`).
@@ -11,11 +11,12 @@ frames a message cannot be named by a rule (`header_rule_checks.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from gateway.policy.header_patterns import Pattern, compile_pattern
 from gateway.policy.patterns import fits
 from gateway.policy.redaction import is_secret_name
 
@@ -23,8 +24,6 @@ HeaderPair = tuple[bytes, bytes]
 
 LONGEST_VALUE: Final = 32 * 1024
 """A replacement that would make a value longer is not made."""
-KNOWN_PLANS: Final = 4096
-LONGEST_KNOWN: Final = 200
 SIEVED: Final = 2
 """So many replacements on one header are first looked for all at once."""
 KNOWN_VALUES: Final = 256
@@ -90,6 +89,9 @@ class RuleContext(NamedTuple):
     model: str = ""
 
 
+EVERYTHING = RuleContext("")
+
+
 class Label(NamedTuple):
     """A rule as records name it."""
 
@@ -114,6 +116,15 @@ class Applied(NamedTuple):
     shadow: tuple[Label, ...] = ()
     """Those in shadow that would have changed something, and what: `would`."""
     would: tuple[Change, ...] = ()
+
+
+class Work(NamedTuple):
+    """What rules do to pairs. `moved` by place among the ones that have rules: the value there now; None: it goes."""
+
+    fired: tuple[Label, ...]
+    changes: tuple[Change, ...]
+    moved: dict[int, bytes | None]
+    added: list[HeaderPair]
 
 
 class Value(NamedTuple):
@@ -186,7 +197,7 @@ class Group:
 class Plan:
     """The rules that are for one kind of request, by header."""
 
-    __slots__ = ("creating", "groups", "spellings")
+    __slots__ = ("creating", "groups")
 
     def __init__(self, entries: Iterable[HeaderRuleEntry]) -> None:
         by_header: dict[bytes, list[HeaderRuleEntry]] = {}
@@ -194,21 +205,14 @@ class Plan:
             by_header.setdefault(entry.header, []).append(entry)
         self.groups = {header: build_group(rules) for header, rules in by_header.items()}
         self.creating = [header for header, group in self.groups.items() if group.creates]
-        self.spellings: dict[bytes, bytes | None] = {}
-        """Of the names that were seen: the header with rules that each is; None: it has none."""
 
-    def run(self, pairs: list[HeaderPair]) -> tuple[list[HeaderPair], list[Label], list[Change]]:
-        groups, spellings = self.groups, self.spellings
+    def run(self, pairs: Iterable[HeaderPair]) -> Work:
+        """Of pairs of which each is of a header that has rules, or of none."""
         found: dict[bytes, tuple[Value, ...]] = {}
-        place = -1
-        for name, text in pairs:
-            place += 1
-            try:
-                header = spellings[name]
-            except KeyError:
-                header = self._spelt(name)
-            if header is not None:
-                found[header] = (*found[header], Value(place, text)) if header in found else (Value(place, text),)
+        for place, (name, text) in enumerate(pairs):
+            header = name.lower()
+            if header in self.groups:
+                found[header] = (*found.get(header, ()), Value(place, text))
         for header in self.creating:
             found.setdefault(header, ())
         fired: list[Label] = []
@@ -216,7 +220,7 @@ class Plan:
         moved: dict[int, bytes | None] = {}
         added: list[HeaderPair] = []
         for header, before in found.items():
-            effect = groups[header].effect(before)
+            effect = self.groups[header].effect(before)
             if effect is None:
                 continue
             fired += effect.fired
@@ -224,67 +228,7 @@ class Plan:
                 changes.append(effect.change)
                 moved.update(effect.moved)
                 added += effect.added
-        if not changes:
-            return pairs, fired, changes
-        return (moving(pairs, moved) if moved else pairs) + added, fired, changes
-
-    def _spelt(self, name: bytes) -> bytes | None:
-        lower = name.lower()
-        header = lower if lower in self.groups else None
-        if len(self.spellings) >= KNOWN_VALUES:
-            self.spellings.clear()
-        self.spellings[name] = header
-        return header
-
-
-def moving(pairs: list[HeaderPair], moved: dict[int, bytes | None]) -> list[HeaderPair]:
-    kept = []
-    for place, pair in enumerate(pairs):
-        if place not in moved:
-            kept.append(pair)
-        elif (text := moved[place]) is not None:
-            kept.append((pair[0], text))
-    return kept
-
-
-class HeaderRules:
-    """All rules in force, in order. Of one snapshot: plans that were made are kept."""
-
-    def __init__(self, entries: Sequence[HeaderRuleEntry]) -> None:
-        self.entries = tuple(entries)
-        self.shadows = {entry.label for entry in entries if entry.is_shadow}
-        self._asks_model = any(entry.models for entry in entries)
-        self._by_direction = {
-            direction: tuple(entry for entry in entries if entry.direction is direction) for direction in Direction
-        }
-        self._plans: dict[tuple[Direction, RuleContext], tuple[Plan | None, Plan | None]] = {}
-
-    def context(self, provider: str, team: str, key: str, model: str | None) -> RuleContext:
-        """`model` is left out where no rule asks for it, so that there are fewer plans."""
-        return RuleContext(provider, team, key, model if self._asks_model and model else "")
-
-    def apply(self, direction: Direction, context: RuleContext, pairs: list[HeaderPair]) -> Applied | None:
-        """What the rules make of the headers; None: nothing was, or would have been, changed."""
-        live, trial = self._plans.get((direction, context)) or self._prepare(direction, context)
-        kept, fired, changes = live.run(pairs) if live is not None else (pairs, [], [])
-        if trial is None:
-            return Applied(kept, tuple(fired), tuple(changes)) if fired else None
-        _, tried, would = trial.run(pairs)
-        shadow = tuple(label for label in tried if label in self.shadows)
-        if not fired and not shadow:
-            return None
-        return Applied(kept, tuple(fired), tuple(changes), shadow, tuple(would) if shadow else ())
-
-    def _prepare(self, direction: Direction, context: RuleContext) -> tuple[Plan | None, Plan | None]:
-        """The plan of those that are live, and where there are others the one of all."""
-        meant = [entry for entry in self._by_direction[direction] if entry.is_for(context)]
-        live = [entry for entry in meant if not entry.is_shadow]
-        plans = (Plan(live) if live else None, Plan(meant) if len(live) < len(meant) else None)
-        if len(self._plans) >= KNOWN_PLANS:
-            self._plans.clear()
-        if len(context.model) <= LONGEST_KNOWN:
-            self._plans[direction, context] = plans
-        return plans
+        return Work(tuple(fired), tuple(changes), moved, added)
 
 
 def build_group(rules: list[HeaderRuleEntry]) -> Group:
@@ -342,37 +286,6 @@ def changed(values: list[Value], replace: Callable[[bytes], bytes]) -> list[Valu
     if after == values or any(len(value.text) > LONGEST_VALUE for value in after):
         return values
     return after
-
-
-class Pattern:
-    """A compiled RE2 pattern over bytes."""
-
-    __slots__ = ("search", "sub")
-    search: Callable[[bytes], object]
-    sub: Callable[[bytes, bytes], bytes]
-
-    def __init__(self, source: bytes) -> None:
-        # Takes memory that a process without patterns need not spend.
-        import re2
-
-        options = re2.Options()
-        options.encoding = re2.Options.Encoding.LATIN1
-        options.log_errors = False
-        compiled = re2.compile(source, options)
-        self.search = compiled.search
-        self.sub = compiled.sub
-
-
-def compile_pattern(source: bytes) -> Pattern:
-    """Raises ValueError, with RE2's own words, for what it does not take: looking around and back-references, which
-    would make the time it takes unbounded, and repetitions above 1000."""
-    import re2
-
-    try:
-        return Pattern(source)
-    except re2.error as error:
-        words = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
-        raise ValueError(words) from None
 
 
 def build_sieve(rules: list[HeaderRuleEntry]) -> Callable[[bytes], object] | None:

@@ -14,7 +14,7 @@ from gateway.policy.caching_rules import Caching
 from gateway.policy.capture import CapturePolicies
 from gateway.policy.content_rules import RefusingRules
 from gateway.policy.credential_choice import CredentialEntry
-from gateway.policy.header_rules import HeaderRules
+from gateway.policy.header_ways import HeaderRules
 from gateway.policy.networks import Networks
 from gateway.policy.retries import RetryRules
 from gateway.policy.rulebook import Rulebook

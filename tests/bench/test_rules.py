@@ -8,7 +8,8 @@ from bench.rules import MARK, document
 from gateway.configuration.applying import apply_document
 from gateway.configuration.document import read_document
 from gateway.models import HeaderRule
-from gateway.policy.header_rules import Direction, HeaderRules, RuleContext
+from gateway.policy.header_rules import Direction, RuleContext
+from gateway.policy.header_ways import HeaderRules
 
 REQUEST = [(b"user-agent", b"claude-cli/2"), (b"x-stainless-os", b"Linux"), (b"x-app", b"cli")]
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import zstandard
 
-from gateway.policy.header_rules import Action, Direction, HeaderRuleEntry, HeaderRules, RuleContext
+from gateway.policy.header_rules import Action, Direction, HeaderRuleEntry, RuleContext
+from gateway.policy.header_ways import HeaderRules
 from tests.clients.processes import ROOT
 from tests.faults.client import LoadClient, Pairs, Received
 from tests.faults.endings import noted

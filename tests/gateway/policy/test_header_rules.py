@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.policy.header_patterns import compile_pattern
 from gateway.policy.header_rules import (
     LONGEST_VALUE,
     Action,
@@ -16,11 +17,10 @@ from gateway.policy.header_rules import (
     Direction,
     HeaderPair,
     HeaderRuleEntry,
-    HeaderRules,
     Label,
     RuleContext,
-    compile_pattern,
 )
+from gateway.policy.header_ways import HeaderRules
 
 ANYWHERE = RuleContext("anthropic", "search", "ci", "claude-sonnet-4-5")
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
@@ -251,3 +251,27 @@ def test_shadows_never_change_what_goes_out(
     both = shaded.apply(REQUEST, ANYWHERE, list(before)) or Applied(list(before))
     assert both.pairs == alone.pairs
     assert both.fired == alone.fired
+
+
+def test_what_is_known_of_values_holds_wherever_they_stand() -> None:
+    rules = numbered(rule("replace", "x-a", "2", "1"), rule("block", "x-b"))
+    for given_pairs in (
+        pairs("x-a:1|c:3|x-b:0"),
+        pairs("c:3|x-a:1|d:4|x-b:0|e:5"),
+        [(b"C", b"3"), (b"X-A", b"1"), (b"X-b", b"0")],
+    ):
+        for _ in range(2):
+            found = rules.apply(REQUEST, ANYWHERE, given_pairs)
+            assert found is not None
+            kept = [pair for pair in given_pairs if pair[0].lower() != b"x-b"]
+            assert found.pairs == [(name, b"2" if name.lower() == b"x-a" else text) for name, text in kept]
+
+
+def test_of_secrets_nothing_is_remembered() -> None:
+    rules = numbered(rule("replace", "authorization", "k2", "k1"), rule("replace", "x-a", "", "1"))
+    for _ in range(2):
+        assert rules.apply(REQUEST, ANYWHERE, pairs("authorization:k1|x-a:1")) is not None
+        assert rules.apply(REQUEST, ANYWHERE, pairs("x-a:1")) is not None
+    way = rules.ways(ANYWHERE).there
+    assert way is not None
+    assert list(way._known) == [((b"x-a", b"1"),)]
