@@ -174,6 +174,7 @@ class TranslatedStream:
 
     __slots__ = (
         "_first",
+        "_held",
         "_keeping",
         "_last",
         "_loop",
@@ -182,6 +183,7 @@ class TranslatedStream:
         "_source",
         "_timer",
         "_translator",
+        "_way_out",
         "_whole",
     )
 
@@ -199,6 +201,8 @@ class TranslatedStream:
         self._translator = translator
         self._response = response
         self._first = b""
+        self._held: bytes | None = None
+        self._way_out: Callable[[bytes], bool] | None = None
         self._whole = False
         self._last = monotonic()
         self._loop = asyncio.get_running_loop()
@@ -219,7 +223,23 @@ class TranslatedStream:
         return False
 
     def pass_to(self, way_out: Callable[[bytes], bool] | None) -> None:
-        """Nothing can go out as it came."""
+        """From here on what a chunk comes to may go to the client in the moment the chunk comes."""
+        if way_out is not None:
+            self._way_out = way_out
+            self._source.pass_to(self._pass)
+
+    def _pass(self, chunk: bytes) -> bool:
+        """Translate a chunk and write it. Where that ends the answer, or the client takes nothing just now, the reader
+        gets the chunk, and finds what it comes to in `_held`: no chunk is translated twice."""
+        assert self._way_out is not None
+        said = self._said(self._translator.feed, chunk)
+        ends = self._whole or self._translator.failed is not None or self._must_keep
+        if ends or (said and not self._way_out(said)):
+            self._held = said
+            return False
+        if said:
+            self._last = monotonic()
+        return True
 
     def conclude_whole(self) -> None:
         self._source.conclude_whole()
@@ -265,7 +285,8 @@ class TranslatedStream:
             return said
         if not chunk:
             return self._translator.ping() if self._is_silent() else None
-        said = self._said(self._translator.feed, chunk)
+        held, self._held = self._held, None
+        said = self._said(self._translator.feed, chunk) if held is None else held
         if said:
             self._last = monotonic()
             await self._keep()
@@ -284,11 +305,16 @@ class TranslatedStream:
             problem = f"The provider's answer could not be translated: {fault!r}"
             return self._translator.break_off(Failed(ErrorKind.API_ERROR, problem))
 
+    @property
+    def _must_keep(self) -> bool:
+        return self._keeping is not None and self._translator.final is not None
+
     async def _keep(self) -> None:
         """Before the caller gets the end of a response it may come back to, it is kept."""
-        if self._keeping is not None and self._translator.final is not None:
+        final = self._translator.final
+        if self._keeping is not None and final is not None:
             keeping, self._keeping = self._keeping, None
-            await keeping.keep(self._translator.final)
+            await keeping.keep(final)
 
     def _finish(self) -> bytes:
         self.stop()
