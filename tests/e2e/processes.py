@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
 from tests.upstream import FakeProvider, SeenRequest, SentResponse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,6 +174,14 @@ def beside(web: WebProcess, command: str) -> Iterator[subprocess.Popen[bytes]]:
         process.send_signal(signal.SIGCONT)
         process.terminate()
         process.wait(90)
+
+
+def kill(worker: subprocess.Popen[bytes]) -> None:
+    """With all its children, at once."""
+    family = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
+    for process in family:
+        process.kill()
+    worker.wait()
 
 
 def last_request(provider: FakeProvider) -> SeenRequest:

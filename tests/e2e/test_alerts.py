@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from django.conf import settings
 from django.utils import timezone
@@ -18,7 +17,7 @@ from django.utils import timezone
 from gateway.announcing.announce import announce
 from gateway.configuration.channels import set_address
 from gateway.models import Alert, AlertChannel, AlertRule, BudgetEvent, Delivery, FleetState
-from tests.e2e.processes import ROOT, WebProcess, until
+from tests.e2e.processes import ROOT, WebProcess, kill, until
 from tests.gateway.announcing.receiver import Receiver, receiving
 
 SECONDS = 60
@@ -84,14 +83,6 @@ def test_a_worker_opens_tells_and_ends(
     assert Alert.objects.get().state == "resolved"
     assert {delivery.attempts for delivery in Delivery.objects.all()} == {1}
     assert len({got.headers["idempotency-key"] for got in receiver.got}) == 3
-
-
-def kill(worker: subprocess.Popen[bytes]) -> None:
-    """With all its children, at once."""
-    family = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
-    for process in family:
-        process.kill()
-    worker.wait()
 
 
 def test_a_worker_that_is_killed_while_it_sends_loses_nothing_and_its_receiver_knows_the_second(
