@@ -39,7 +39,8 @@ class _Slot:
 
 
 class CallSeries:
-    """`id_prefix` begins the ids of calls that came without one. `open`: a call is streaming."""
+    """`id_prefix` begins the ids of calls that came without one, or with a mere number, which the next answer's calls
+    would have again. `open`: a call is streaming."""
 
     def __init__(self, id_prefix: str) -> None:
         self._prefix = id_prefix
@@ -76,19 +77,20 @@ class CallSeries:
 
     def _find(self, call: Call) -> _Slot:
         index = call.index if call.index is not None and call.index >= 0 else None
-        known = self._by_index.get(index) if index is not None else self._find_unnumbered(call.id)
-        if known is not None and call.id and known.id and call.id != known.id:
+        given = str(call.id) if call.id is not None else ""
+        known = self._by_index.get(index) if index is not None else self._find_unnumbered(given)
+        if known is not None and given and known.id and given != known.id:
             known = None  # the same index for another call
         if known is None:
-            known = _Slot(call.id or "")
+            known = _Slot(given)
             self._slots.append(known)
-        elif call.id and not known.id and known.sent < 0:
-            known.id = call.id
+        elif given and not known.id and known.sent < 0:
+            known.id = given
         if index is not None:
             self._by_index[index] = known
         return known
 
-    def _find_unnumbered(self, call_id: str | None) -> _Slot | None:
+    def _find_unnumbered(self, call_id: str) -> _Slot | None:
         if call_id:
             return next((slot for slot in self._slots if slot.id == call_id), None)
         return self._slots[-1] if self._slots else None
@@ -109,10 +111,11 @@ class CallSeries:
 
     def _pass_on(self, slot: _Slot, events: list[StreamEvent]) -> None:
         if slot.sent < 0:
-            slot.id = slot.id or f"{self._prefix}{self._slots.index(slot)}"
+            made = f"{self._prefix}{self._slots.index(slot)}"
+            slot.id = slot.id or made
             slot.sent = 0
             self._current = slot
-            events.append(ToolCallStarted(slot.id, slot.name, slot.kind))
+            events.append(ToolCallStarted(made if slot.id.isdecimal() else slot.id, slot.name, slot.kind))
         events += [ToolCallDelta(part) for part in slot.parts[slot.sent :]]
         slot.sent = len(slot.parts)
 

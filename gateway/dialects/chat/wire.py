@@ -34,7 +34,7 @@ class Custom(msgspec.Struct, gc=False):
 
 class Call(msgspec.Struct, gc=False):
     index: int | None = None
-    id: str | None = None
+    id: str | int | None = None
     function: Function | None = None
     custom: Custom | None = None
 
