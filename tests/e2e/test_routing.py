@@ -76,6 +76,7 @@ routes:
   - {{match: lazy, provider: lazy}}
   - {{name: thinkers, match: "think-*", provider: second, scenario: think}}
   - {{name: searchers, match: "any-*", provider: second, scenario: web_search}}
+  - {{name: lookers, match: "any-*", provider: second, scenario: image}}
   - {{name: web-team, match: "any-*", provider: foreign, teams: [web]}}
 api_keys:
   - {{name: tests, key_env: KEY}}
@@ -283,6 +284,9 @@ def test_scenarios_and_names_in_the_path_decide(
     assert len(provider.requests) == 1
     say(routed, "any-1", tools=[{"type": "web_search_20250305", "name": "web_search"}])
     assert len(second.requests) == 2
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+    say(routed, "any-1", messages=[{"role": "user", "content": [picture]}])
+    assert len(second.requests) == 3
     key: Pairs = [(b"x-api-key", KEY.encode())]
     answer = ask(routed, "POST", "/t/web/v1/messages?mark=team", key, b'{"model":"any-1"}')
     assert answer.status == 200

@@ -27,8 +27,10 @@ DOCUMENT = """
 providers:
   - {{name: engine, dialect: openai, address: {url}, profile: vllm, credentials: [{{name: main, secret: {engine}}}]}}
   - {{name: claude, dialect: anthropic, address: {url}, credentials: [{{name: main, secret: {claude}}}]}}
+  - {{name: blind, dialect: openai, address: {url}, profile: deepseek, keyless: true}}
 routes:
   - {{match: "claude-*", provider: engine, model: qwen3-coder}}
+  - {{match: blind-first, provider: blind, model: deepseek-chat, targets: [{{provider: engine, model: qwen3-vl}}]}}
   - {{match: "gpt-*", provider: claude, model: claude-opus-4-5}}
 """
 USER: Any = {"role": "user", "content": "hi"}
@@ -265,6 +267,16 @@ def test_a_request_that_cannot_be_said_there_is_a_400_and_goes_nowhere(
     assert (answer.status, error["type"]) == (400, "invalid_request_error")
     assert "safeguards" in error["message"]
     assert not provider.requests
+
+
+def test_an_image_goes_to_the_routes_next_target_where_the_first_sees_nothing(
+    foreign_web: WebProcess, provider: FakeProvider
+) -> None:
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+    seen = [{"role": "user", "content": [picture]}]
+    assert messages(foreign_web, mark="seen=1", model="blind-first", messages=seen).status == 200
+    assert messages(foreign_web, mark="seen=2", model="blind-first").status == 200
+    assert [json.loads(request.body)["model"] for request in provider.requests] == ["qwen3-vl", "deepseek-chat"]
 
 
 def test_a_client_that_leaves_ends_the_providers_answer(foreign_web: WebProcess, provider: FakeProvider) -> None:
