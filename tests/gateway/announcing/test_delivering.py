@@ -8,6 +8,9 @@ import hashlib
 import hmac
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +29,7 @@ from gateway.models import AlertChannel, Announcement, Delivery, GatewaySettings
 from gateway.models.session_lock import held
 from tests.conftest import free_port
 from tests.gateway.announcing.receiver import Receiver
+from tests.gateway.upstream.certificates import make_certificate, server_side
 
 pytestmark = pytest.mark.django_db
 
@@ -247,6 +251,44 @@ class TestMail:
 
     def test_it_does_not_send_in_clear_what_is_to_be_encrypted(self, mailbox: Any) -> None:
         assert "STARTTLS" in try_channel(mail_channel(mailbox, smtp_security="starttls"))
+        assert mailbox.mails == []
+
+
+@contextmanager
+def mailbox_over_tls(security: str, pem: Path) -> Iterator[Mailbox]:
+    """It takes nothing in clear."""
+    found = Mailbox()
+    found.port = free_port()
+    context = server_side(pem)
+    options = {"ssl_context": context} if security == "tls" else {"tls_context": context, "require_starttls": True}
+    controller = Controller(found, hostname="127.0.0.1", port=found.port, **options)
+    controller.start()
+    try:
+        yield found
+    finally:
+        controller.stop()
+
+
+@pytest.mark.usefixtures("loopback_allowed")
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+class TestMailOverTLS:
+    def test_a_mail_arrives(self, security: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        pem = make_certificate(tmp_path)
+        monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+        with mailbox_over_tls(security, pem) as mailbox:
+            assert try_channel(mail_channel(mailbox, smtp_security=security)) == ""
+        assert len(mailbox.mails) == 1
+
+    def test_a_server_nobody_vouches_for_gets_nothing(self, security: str, tmp_path: Path) -> None:
+        with mailbox_over_tls(security, make_certificate(tmp_path)) as mailbox:
+            assert "certificate verify failed" in try_channel(mail_channel(mailbox, smtp_security=security))
+        assert mailbox.mails == []
+
+    def test_nor_does_one_of_another_name(self, security: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        pem = make_certificate(tmp_path, host="mail.example.com")
+        monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+        with mailbox_over_tls(security, pem) as mailbox:
+            assert "certificate verify failed" in try_channel(mail_channel(mailbox, smtp_security=security))
         assert mailbox.mails == []
 
 
