@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
+from gateway.history.id_times import first_id_at
 from gateway.history.partitions import month_of, next_month
 from gateway.history.present import REQUEST_KEYS, RESPONSE_KEYS, list_row
 from gateway.history.search.index import blob_value
@@ -37,18 +38,29 @@ MONTHS: Final = """
 SELECT to_char(to_date(right(c.relname, 7), 'YYYY_MM'), 'YYYY-MM-DD')::date FROM pg_inherits i
 JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'gateway_searchtext'::regclass ORDER BY 1 DESC
 """
+NEWEST_TEXTS: Final = 3_000
+FREQUENT: Final = NEWEST_TEXTS * 3 // 100
 FEW_TEXTS: Final = 20_000
-FEW: Final = """
-WITH found AS MATERIALIZED (
-    SELECT s.exchange_id, s.month, s.scope, s.digest, s.kind FROM gateway_searchtext s WHERE {text} LIMIT %s
-)
+PICKED: Final = """
 SELECT (SELECT count(*) FROM found), picked.* FROM (SELECT) one LEFT JOIN LATERAL (
     SELECT s.* FROM found s{joins} WHERE {row} ORDER BY s.exchange_id DESC LIMIT %s
 ) picked ON TRUE
 """
+NEWEST: Final = f"""
+WITH newest AS (SELECT s.* FROM gateway_searchtext s WHERE {{place}} ORDER BY s.exchange_id DESC LIMIT {NEWEST_TEXTS}),
+found AS MATERIALIZED (SELECT s.exchange_id, s.month, s.scope, s.digest, s.kind FROM newest s WHERE {{text}})
+{PICKED}
+"""  # noqa: S608
+FEW: Final = f"""
+WITH found AS MATERIALIZED (
+    SELECT s.exchange_id, s.month, s.scope, s.digest, s.kind FROM gateway_searchtext s WHERE {{place}} AND {{text}}
+    LIMIT {FEW_TEXTS}
+)
+{PICKED}
+"""  # noqa: S608
 MANY: Final = """
 SELECT s.exchange_id, s.month, s.scope, s.digest, s.kind FROM gateway_searchtext s{joins}
-WHERE {text} AND {row} ORDER BY s.exchange_id DESC LIMIT %s
+WHERE {place} AND {text} AND {row} ORDER BY s.exchange_id DESC LIMIT %s
 """
 SCOPES: Final = "SELECT id FROM gateway_scope WHERE team = ANY(%s)"
 BLOBS: Final = "SELECT digest, size, data FROM gateway_blob WHERE month = %s AND scope = %s AND digest = ANY(%s)"
@@ -190,17 +202,31 @@ def newest_month(before: uuid.UUID | None) -> datetime.date | None:
 def candidates_of(
     month: datetime.date, query: Query, scopes: list[int] | None, before: uuid.UUID | None, limit: int
 ) -> list[Candidate]:
-    """The newest that match. Where few do, all are found by the text and then sorted; where many do, the newest texts
-    are gone through until enough match. PostgreSQL knows too little of rare words to choose by itself."""
-    by_text = together([("s.month = %s", month), *text_conditions(query), *place_conditions(query, scopes, before)])
-    by_row = together(row_conditions(query))
+    """The newest that match. What is said all the time stands in the newest texts often enough. Where few texts match,
+    all are found by the text and then sorted; where many do, the newest are gone through until enough match. PostgreSQL
+    knows too little of rare words to choose by itself."""
+    place = together([("s.month = %s", month), *place_conditions(query, scopes, before)])
+    text, row = together(text_conditions(query)), together(row_conditions(query, month))
     joins = " JOIN gateway_requestlog r ON r.id = s.exchange_id" if query.row else ""
     joins += " JOIN gateway_responselog a ON a.id = s.exchange_id" if query.response else ""
-    few = fetch(FEW.format(text=by_text[0], joins=joins, row=by_row[0]), [*by_text[1], FEW_TEXTS, *by_row[1], limit])
-    rows = [row[1:] for row in few if row[1] is not None]
-    if few[0][0] >= FEW_TEXTS:
-        rows = fetch(MANY.format(text=by_text[0], joins=joins, row=by_row[0]), [*by_text[1], *by_row[1], limit])
-    return [Candidate(id, month, scope, bytes(digest), kind) for id, month, scope, digest, kind in rows]
+    values = [*place[1], *text[1], *row[1], limit]
+
+    def ask(statement: str) -> list[Any]:
+        return fetch(statement.format(place=place[0], text=text[0], joins=joins, row=row[0]), values)
+
+    rows = ask(NEWEST)
+    frequent, found = rows[0][0] >= FREQUENT, picked(rows)
+    if len(found) < limit and not frequent:
+        rows = ask(FEW)
+        frequent, found = rows[0][0] >= FEW_TEXTS, picked(rows)
+    if len(found) < limit and frequent:
+        found = ask(MANY)
+    return [Candidate(id, month, scope, bytes(digest), kind) for id, month, scope, digest, kind in found]
+
+
+def picked(rows: Sequence[Any]) -> list[Any]:
+    """Of PICKED, without the count."""
+    return [row[1:] for row in rows if row[1] is not None]
 
 
 Conditions = list[tuple[str, Any]]
@@ -223,9 +249,16 @@ def place_conditions(query: Query, scopes: list[int] | None, before: uuid.UUID |
     return [(where, value) for where, value in asked if value is not None]
 
 
-def row_conditions(query: Query) -> Conditions:
-    rows = [(f"r.{name} = %s", int(value) if name == "status_code" else value) for name, value in query.row.items()]
-    return [*rows, *((f"a.{name} = %s", value) for name, value in query.response.items())]
+def row_conditions(query: Query, month: datetime.date) -> Conditions:
+    """On the rows of that month, so that no other's are read."""
+    ids = (first_id_of(month), first_id_of(next_month(month)))
+    rows: Conditions = [
+        (f"r.{name} = %s", int(value) if name == "status_code" else value) for name, value in query.row.items()
+    ]
+    answers: Conditions = [(f"a.{name} = %s", value) for name, value in query.response.items()]
+    rows += [("(r.id >= %s AND r.id < %s)", ids)] if rows else []
+    answers += [("(a.id >= %s AND a.id < %s)", ids)] if answers else []
+    return rows + answers
 
 
 def text_conditions(query: Query) -> Conditions:
@@ -251,6 +284,10 @@ def word_query(query: Query, key: bytes) -> str | None:
 
 def lexeme(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def first_id_of(month: datetime.date) -> uuid.UUID:
+    return first_id_at(datetime.datetime.combine(month, datetime.time(), datetime.UTC))
 
 
 def id_at(moment: datetime.datetime) -> uuid.UUID:

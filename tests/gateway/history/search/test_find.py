@@ -148,6 +148,29 @@ def test_pages_follow_one_another_and_counts_say_when_there_is_more(monkeypatch:
     assert (few.count, few.counted_all, few.older) == (2, False, ids[4])
 
 
+@pytest.mark.parametrize(("frequent", "newest"), [(1, 1), (1_000, 1), (1, 3_000)])
+def test_what_is_said_often_and_seldom_is_found_alike(
+    monkeypatch: pytest.MonkeyPatch, frequent: int, newest: int
+) -> None:
+    """By the newest texts, by the index, and by going through all texts."""
+    monkeypatch.setattr(find, "FREQUENT", frequent)
+    monkeypatch.setattr(find, "NEWEST", find.NEWEST.replace(f"LIMIT {find.NEWEST_TEXTS}", f"LIMIT {newest}"))
+    months = [datetime(2026, 10, 31, 12, tzinfo=UTC), datetime(2026, 11, 1, 12, tzinfo=UTC)]
+    ids = keep_said(
+        *(
+            Sample(
+                said(f"a ferret {n}", model=f"m-{n % 2}"),
+                message_stream("No.", model=f"m-{n % 2}", stop=("end_turn", "refusal")[n % 2]),
+                at=months[n // 3] + timedelta(minutes=n),
+            )
+            for n in range(6)
+        )
+    )
+    assert found("ferret") == ids[::-1]
+    assert found("ferret model:m-1") == found("ferret stop:refusal") == ids[::-2]
+    assert found("ferret model:m-1 stop:end_turn") == found("weasel model:m-1") == []
+
+
 def test_what_is_stored_is_noted_by_the_loader_and_found_once_indexed() -> None:
     keep([Sample(said("a ferret"), message_stream("Yes."), at=START)])
     assert waiting() == Blob.objects.exclude(kind=0).count() == 4
