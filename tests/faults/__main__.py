@@ -13,6 +13,9 @@ from tests.faults.registry import Row, all_rows
 from tests.faults.report import write_report
 from tests.faults.running import Result, run_one
 
+LONGEST = ("R-04", "SEC-06")
+"""Ten minutes and more; the others run beside them."""
+
 
 def parse(rows: list[Row]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -51,7 +54,7 @@ def run(rows: list[Row], options: argparse.Namespace) -> list[Result]:
 def results_of(rows: list[Row], options: argparse.Namespace) -> Iterator[Result]:
     """As they come. Rows that run at once have a process each: each drives its load from a loop of its own."""
     alone = [row for row in rows if row.timed or options.jobs == 1]
-    together = [row for row in rows if row not in alone]
+    together = sorted((row for row in rows if row not in alone), key=lambda row: row.id not in LONGEST)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, mp_context=context, max_tasks_per_child=1) as pool:
         waiting = [pool.submit(run_one, row.id, options.quick, options.keep) for row in together]
