@@ -126,6 +126,7 @@ class ProviderAdmin(VersionedAdmin):
             ("pool_size", "pool_idle_seconds", "pool_life_seconds"),
             ("tls_minimum", "ca_file"),
             ("client_certificate_file", "client_key_file"),
+            "http2",
             "proxies",
             "proxy_choice",
         ),

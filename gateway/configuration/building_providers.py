@@ -126,7 +126,7 @@ def proxy_of(row: Row) -> ProxyEntry:
 def transport_of(row: Row, proxies: tuple[ProxyEntry, ...]) -> TransportSettings:
     names = (
         "connect_timeout", "header_timeout", "idle_timeout", "pool_size", "pool_idle_seconds", "pool_life_seconds",
-        "tls_minimum", "ca_file", "client_certificate_file", "client_key_file",
+        "tls_minimum", "ca_file", "client_certificate_file", "client_key_file", "http2",
     )  # fmt: skip
     values: dict[str, Any] = {name: row[name] for name in names}
     return TransportSettings(**values, proxies=proxies, proxy_choice=ProxyChoice(row["proxy_choice"]))

@@ -14,7 +14,7 @@ from gateway.configuration.document_reader import Field, Reader, moment
 PROVIDER = (
     "profile", "keyless", "region", "extra_headers", "slow_seconds",
     "connect_timeout", "header_timeout", "idle_timeout", "pool_size", "pool_idle_seconds", "pool_life_seconds",
-    "tls_minimum", "ca_file", "client_certificate_file", "client_key_file", "proxy_choice",
+    "tls_minimum", "ca_file", "client_certificate_file", "client_key_file", "http2", "proxy_choice",
     "health_path", "health_interval", "health_timeout", "health_failures",
     "breaker_mode", "breaker_failures", "breaker_open_seconds", "breaker_successes", "breaker_error_percent",
     "breaker_window", "breaker_volume",

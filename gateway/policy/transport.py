@@ -49,6 +49,8 @@ class TransportSettings:
     ca_file: str = ""
     client_certificate_file: str = ""
     client_key_file: str = ""
+    http2: bool = False
+    """Spoken where TLS's negotiation allows it."""
     proxies: tuple[ProxyEntry, ...] = ()
     proxy_choice: ProxyChoice = ProxyChoice.IN_ORDER
 

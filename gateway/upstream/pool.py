@@ -29,6 +29,10 @@ class Pool:
     def __len__(self) -> int:
         return sum(len(kept) for kept in self._idle.values())
 
+    def holds(self, key: tuple[str, str, int]) -> bool:
+        """Whether there are connections to the origin."""
+        return bool(self._idle.get(key))
+
     def take(self, key: tuple[str, str, int]) -> Connection | None:
         """The youngest usable connection to the origin. Those found unusable on the way are dropped."""
         kept = self._idle.get(key)

@@ -8,6 +8,7 @@ from gateway.policy.reach import Reach
 from gateway.policy.transport import TransportSettings
 from gateway.upstream.client import httpx
 from gateway.upstream.dialling import default_tls
+from gateway.upstream.http2 import Http2Transport
 from gateway.upstream.pool import IDLE_SECONDS
 from gateway.upstream.proxying import Proxies
 from gateway.upstream.wire import WireTransport
@@ -18,7 +19,8 @@ TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 def build_transport(reach: Reach, settings: TransportSettings | None = None) -> httpx.AsyncBaseTransport:
     if settings is None:
         return WireTransport(reach=reach)
-    return WireTransport(
+    kind = Http2Transport if settings.http2 else WireTransport
+    return kind(
         idle_seconds=settings.pool_idle_seconds or IDLE_SECONDS,
         reach=reach,
         make_tls=lambda: tls_of(settings),

@@ -18,8 +18,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
 
 from gateway.policy.reach import Reach
 from gateway.upstream.client import HeaderPairs, WireHeaders, httpx
@@ -28,11 +28,13 @@ from gateway.upstream.dialling import ANYWHERE, SHUTDOWN_SECONDS, default_tls, o
 from gateway.upstream.failures import ConnectTimedOut, Unreachable, UnsendableRequest, UpstreamFailure, connect_reason
 from gateway.upstream.pool import IDLE_SECONDS, Pool
 from gateway.upstream.proxying import Proxies
-from gateway.upstream.stream import Head
+from gateway.upstream.stream import Head, Source
 
 Origin = tuple[str, str, int]
 """(scheme, host, port)"""
 DEFAULT_PORTS = {"http": 80, "https": 443}
+Connected = TypeVar("Connected")
+Protocol = TypeVar("Protocol", bound=asyncio.BaseProtocol)
 
 
 class WireTiming(NamedTuple):
@@ -86,17 +88,7 @@ class WireTransport(httpx.AsyncBaseTransport):
             # An idle connection that the provider was closing at that moment. This is the first time it is asked.
             connection, timing = await self._reach_out(origin, timeouts.get("connect"), fresh=True)
             answer = await wait_for_head(connection, connection.start(request.method, head, body, timeouts))
-        response = httpx.Response(
-            answer.status,
-            stream=answer.stream,
-            extensions={
-                "reason_phrase": answer.reason,
-                "http_version": b"HTTP/" + answer.http_version.encode(),
-                "wire": timing,
-            },
-        )
-        response.headers = WireHeaders(answer.headers)
-        return response
+        return response_of(answer, timing)
 
     async def aclose(self) -> None:
         self._pool.close()
@@ -131,23 +123,20 @@ class WireTransport(httpx.AsyncBaseTransport):
             raise ConnectTimedOut(reason, "connect") from None
 
     async def _dial(self, origin: Origin, seconds: float | None) -> tuple[Connection, WireTiming]:
-        started = time.perf_counter()
-        connection: Connection | None = None
         try:
-            async with asyncio.timeout(seconds):
-                connection = await self._connect(origin)
-        except TimeoutError:
-            raise ConnectTimedOut(f"no connection to {origin[1]} within {seconds:g} s", "connect") from None
-        except UpstreamFailure:
-            raise
-        except (OSError, ssl.CertificateError) as problem:
-            raise Unreachable(connect_reason(problem), "connect") from problem
-        finally:
-            if connection is None and self._places is not None:
+            return await reaching(origin, seconds, lambda: self._connect(origin))
+        except BaseException:
+            if self._places is not None:
                 self._places.release()
-        return connection, WireTiming(int((time.perf_counter() - started) * 1e6), False)
+            raise
 
     async def _connect(self, origin: Origin) -> Connection:
+        if self._tls is None and origin[0] == "https":
+            self._tls = self._make_tls()
+        return await self._open(origin, lambda: Connection(self._pool, origin), self._tls)
+
+    async def _open(self, origin: Origin, make: Callable[[], Protocol], tls: ssl.SSLContext | None) -> Protocol:
+        """A new socket with `make`'s protocol on it; over https when TLS stands."""
         scheme, host, port = origin
         if self._proxies is not None:
             opened = await self._proxies.open_socket(host, port, self._reach)
@@ -155,19 +144,47 @@ class WireTransport(httpx.AsyncBaseTransport):
             opened = await open_socket(host, port, self._reach)
         options: dict[str, Any] = {}
         if scheme == "https":
-            if self._tls is None:
-                self._tls = self._make_tls()
-            options = {"ssl": self._tls, "server_hostname": host, "ssl_shutdown_timeout": SHUTDOWN_SECONDS}
+            options = {"ssl": tls, "server_hostname": host, "ssl_shutdown_timeout": SHUTDOWN_SECONDS}
         try:
-            loop = asyncio.get_running_loop()
-            _, connection = await loop.create_connection(lambda: Connection(self._pool, origin), sock=opened, **options)
+            _, protocol = await asyncio.get_running_loop().create_connection(make, sock=opened, **options)
         except BaseException:
             opened.close()
             raise
-        return connection
+        return protocol
 
 
-async def wait_for_head(connection: Connection, waiter: asyncio.Future[Head]) -> Head:
+async def reaching(
+    origin: Origin, seconds: float | None, connect: Callable[[], Awaitable[Connected]]
+) -> tuple[Connected, WireTiming]:
+    """What `connect` gives, within `seconds`, and how long it took. Raises Unreachable and ConnectTimedOut."""
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(seconds):
+            connected = await connect()
+    except TimeoutError:
+        raise ConnectTimedOut(f"no connection to {origin[1]} within {seconds:g} s", "connect") from None
+    except UpstreamFailure:
+        raise
+    except (OSError, ssl.CertificateError) as problem:
+        raise Unreachable(connect_reason(problem), "connect") from problem
+    return connected, WireTiming(int((time.perf_counter() - started) * 1e6), False)
+
+
+def response_of(answer: Head, timing: WireTiming) -> httpx.Response:
+    response = httpx.Response(
+        answer.status,
+        stream=answer.stream,
+        extensions={
+            "reason_phrase": answer.reason,
+            "http_version": b"HTTP/" + answer.http_version.encode(),
+            "wire": timing,
+        },
+    )
+    response.headers = WireHeaders(answer.headers)
+    return response
+
+
+async def wait_for_head(connection: Source, waiter: asyncio.Future[Head]) -> Head:
     try:
         return await waiter
     except asyncio.CancelledError:

@@ -39,10 +39,10 @@ def until(condition: Callable[[], T], seconds: float = 60.0, what: str = "the co
 
 
 class ProviderThread:
-    """A FakeProvider that outlives the event loops of single tests."""
+    """A provider that outlives the event loops of single tests; a FakeProvider where none is given."""
 
-    def __init__(self) -> None:
-        self.provider = FakeProvider()
+    def __init__(self, provider: Any = None) -> None:
+        self.provider = provider or FakeProvider()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._stopped: asyncio.Event | None = None
@@ -58,7 +58,7 @@ class ProviderThread:
             self._ready.set()
             await self._stopped.wait()
 
-    def __enter__(self) -> FakeProvider:
+    def __enter__(self) -> Any:
         self._thread.start()
         assert self._ready.wait(60)
         return self.provider

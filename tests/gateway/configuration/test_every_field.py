@@ -91,6 +91,7 @@ providers:
     ca_file: /etc/ca.pem
     client_certificate_file: /etc/client.pem
     client_key_file: /etc/client.key
+    http2: true
     health_path: /v1/models
     health_interval: 10
     health_timeout: 2
@@ -234,7 +235,7 @@ def test_every_field_reaches_the_snapshot() -> None:
     assert transport is not None
     assert (transport.connect_timeout, transport.header_timeout, transport.idle_timeout) == (3, 120, 90.5)
     assert (transport.pool_size, transport.pool_idle_seconds, transport.pool_life_seconds) == (50, 30, 600)
-    assert (transport.tls_minimum, transport.ca_file) == ("1.3", "/etc/ca.pem")
+    assert (transport.tls_minimum, transport.ca_file, transport.http2) == ("1.3", "/etc/ca.pem", True)
     assert (transport.proxies[0].password, transport.proxies[0].bypass) == ("proxy-secret", (".internal",))
     breaker = mirror.breaker
     assert (breaker.mode, breaker.failures, breaker.error_share, breaker.volume) == (BreakerMode.ENFORCE, 3, 0.25, 10)
