@@ -16,6 +16,9 @@ from tests.faults.scene import Gateway, Scene, until
 
 MB = 1_000_000
 
+MOST_BACKENDS = 25
+"""All processes together have a handful each, and the worker's tasks one; streams would have a thousand."""
+
 
 @row(
     "S-04",
@@ -87,7 +90,7 @@ async def crowd(scene: Scene, name: str, processes: str, streams: int, per_secon
         held = {row["client_request_id"]: row["response_sha256"] for row in rows}
         require(all(held[answer.id] == answer.sha256 for answer in answers), "the history holds other bytes")
         require(memory < 600 * MB, f"a web process took {memory / MB:.0f} MB")
-        require(backends < 10, f"{backends} database connections")
+        require(backends <= MOST_BACKENDS, f"{backends} database connections")
         lag = percentile(lags, 0.99)
         require(livez is None or lag <= livez, f"/livez took {lag * 1000:.0f} ms at the 99th percentile")
         took = time.monotonic() - began
