@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from gateway.dialects.foreign_tools import call_as_function
 from gateway.dialects.json_text import raw
 from gateway.dialects.names import Dialect
@@ -40,6 +42,8 @@ _IN_CALL: Final = frozenset({"type", "id", "name", "input", _CACHE})
 _IN_RESULT: Final = frozenset({"type", "tool_use_id", "content", "is_error", _CACHE})
 _IN_THINKING: Final = frozenset({"type", "thinking", "signature"})
 EMPTY_INPUT: Final = ("", "{}")
+UNREADABLE: Final = "unreadable_arguments"
+_check_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def fit_id(text: str) -> str:
@@ -196,8 +200,22 @@ def _encode_text(part: Text) -> dict[str, Any]:
 
 def _encode_call(part: ToolCall) -> dict[str, Any]:
     call = call_as_function(part)
-    arguments = {} if call.arguments.strip() in EMPTY_INPUT else raw(call.arguments)
-    return _finish({"type": "tool_use", "id": fit_id(call.id), "name": call.name, "input": arguments}, part)
+    return _finish(
+        {"type": "tool_use", "id": fit_id(call.id), "name": call.name, "input": _input(call.arguments)}, part
+    )
+
+
+def _input(arguments: str) -> Any:
+    """A call's input is an object in this dialect. What the model cut off or garbled is told as it wrote it: whoever is
+    to run the call misses its fields, and the model sees what became of them."""
+    if arguments.strip() in EMPTY_INPUT:
+        return {}
+    value = raw(arguments)
+    try:
+        _check_object(value)
+    except msgspec.DecodeError:
+        return {UNREADABLE: arguments}
+    return value
 
 
 def _encode_result(part: ToolResult) -> dict[str, Any]:
