@@ -30,7 +30,7 @@ class BreakerHold(models.Model):
         constraints = [models.UniqueConstraint(fields=["provider", "model"], name="breaker_held_once")]
 
     def __str__(self) -> str:
-        return f"{self.provider.name} {self.model}".strip() + f" held {self.state}"
+        return f"{self.provider.name} {self.model}".strip() + f" held {self.state}: {self.reason}"
 
 
 class BreakerTransition(models.Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import subprocess
 import sys
 from typing import Any
@@ -13,6 +14,7 @@ from tests.faults.client import STREAM_BODY, LoadClient, Reading, Received
 from tests.faults.endings import noted
 from tests.faults.registry import Failed, require, row
 from tests.faults.scene import Gateway, Scene, until
+from tests.faults.secrets import Browser
 
 FAILURES = 3
 OPEN_SECONDS = 2
@@ -31,7 +33,8 @@ routes:
     "S-24",
     "A breaker opens after its number of failures for one provider and model, by 5xx alone: not by 4xx, 429 or callers"
     " that leave. Then one request in `breaker_open_seconds` finds out whether it may close. A single provider's is"
-    " only observed. Every transition is a row.",
+    " only observed. A person holds it open or closed in the admin, with a reason, until they let it go. Every"
+    " transition is a row, and in the audit log stands who held what, and why.",
     quick=True,
 )
 async def breaker(scene: Scene) -> str:
@@ -50,8 +53,9 @@ async def breaker(scene: Scene) -> str:
         moves = await until(lambda: transitions(gateway, 5), "the transitions are rows")
         wanted = ["open", "half_open", "open", "half_open", "closed"]
         require(moves == wanted, f"the rows say {moves}")
+        told = await held_by_hand(gateway, client)
         await gateway.settle()
-        return f"opened after {FAILURES}; {probes}; rows: {', '.join(moves)}"
+        return f"opened after {FAILURES}; {probes}; rows: {', '.join(moves)}; {told}"
 
 
 async def configure(scene: Scene, gateway: Gateway, client: LoadClient) -> None:
@@ -102,6 +106,55 @@ async def probed(client: LoadClient) -> str:
 async def at_once(client: LoadClient, scenario: str) -> list[int]:
     answers = await client.many(10, lambda _: say(client, "guarded-a", scenario))
     return [answer.status for answer in answers]
+
+
+async def held_by_hand(gateway: Gateway, client: LoadClient) -> str:
+    """Open, changed to closed, let go: each within a second or so, and a row with the reason and who did it."""
+    admin = await asyncio.to_thread(Browser, gateway)
+    with gateway.connect() as connection:
+        [(provider,)] = connection.execute("SELECT id FROM gateway_provider WHERE name = 'guarded'").fetchall()
+    form = {"provider": str(provider), "model": "guarded-c", "state": "open", "reason": "the provider asked us"}
+    adding = "/admin/gateway/breakerhold/add/"
+    await asyncio.to_thread(admin.post, adding, form)
+    await reaches(client, 529)
+    [hold] = set(re.findall(r"/admin/gateway/breakerhold/(\d+)/change/", await listed(admin)))
+    change = f"/admin/gateway/breakerhold/{hold}/change/"
+    await asyncio.to_thread(admin.post, change, form | {"state": "closed", "reason": "they say it is over"})
+    await reaches(client, 200)
+    for _ in range(FAILURES + 1):
+        require((await say(client, "guarded-c", "error_500")).status == 500, "held closed, it opened")
+    await asyncio.to_thread(admin.post, change.replace("change", "delete"), {"post": "yes"})
+    for _ in range(100):
+        if OPENS in (await say(client, "guarded-c", "error_500")).body:
+            break
+        await asyncio.sleep(0.1)
+    else:
+        raise Failed("let go, it does not open by itself")
+    with gateway.connect() as connection:
+        moves = connection.execute(
+            "SELECT after, reason FROM gateway_breakertransition WHERE model = 'guarded-c' ORDER BY id"
+        ).fetchall()
+        audit = connection.execute(
+            "SELECT actor_name, target, details FROM dashboard_auditevent WHERE target LIKE '%guarded-c%' ORDER BY id"
+        ).fetchall()
+    require(("open", form["reason"]) in moves, f"no transition with the reason among {moves}")
+    opened, closed = f"held open: {form['reason']}", "held closed: they say it is over"
+    wanted = [f"breaker hold guarded guarded-c {what}" for what in (opened, closed, closed)]
+    require([target for _, target, _ in audit] == wanted, f"the audit log says {audit}")
+    require(all(actor for actor, _, _ in audit), f"the audit log does not say who: {audit}")
+    return "held open, closed, let go: three rows in the audit log"
+
+
+async def listed(admin: Browser) -> str:
+    return (await asyncio.to_thread(admin.get, "/admin/gateway/breakerhold/")).decode()
+
+
+async def reaches(client: LoadClient, status: int) -> None:
+    for _ in range(100):
+        if (await say(client, "guarded-c")).status == status:
+            return
+        await asyncio.sleep(0.1)
+    raise Failed(f"what was held in the admin did not lead to {status}")
 
 
 def transitions(gateway: Gateway, least: int) -> list[str] | None:

@@ -107,6 +107,15 @@ class Browser:
             require(page.status == 200 and "/login" not in page.url, f"{path} led to {page.url}")
             return body
 
+    def post(self, path: str, fields: dict[str, str]) -> None:
+        """Send a form of the admin, which must take it: that leads to another page."""
+        token = re.search(rb'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path))
+        assert token is not None
+        data = urllib.parse.urlencode({"csrfmiddlewaretoken": token[1].decode()} | fields).encode()
+        request = urllib.request.Request(self.base + path, data=data, headers={"Referer": self.base + path})
+        with self.opener.open(request, timeout=20) as page:
+            require(page.url != self.base + path, f"{path} did not take the form: {page.read()[-3000:]!r}")
+
 
 async def traffic(scene: Scene, client: LoadClient) -> None:
     key = CANARIES["Turnlog key"].encode()
