@@ -9,7 +9,9 @@ from tests.e2e.processes import ROOT, WebProcess, until
 from tests.e2e.wire import ask
 
 
-def manage(web: WebProcess, *arguments: str, text: str = "", environment: dict[str, str] | None = None) -> str:
+def manage(
+    web: WebProcess, *arguments: str, text: str = "", environment: dict[str, str] | None = None, seconds: float = 60
+) -> str:
     """What `manage.py` writes; it must succeed."""
     result = subprocess.run(
         [sys.executable, "manage.py", *arguments],
@@ -18,7 +20,7 @@ def manage(web: WebProcess, *arguments: str, text: str = "", environment: dict[s
         input=text,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=seconds,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout

@@ -19,6 +19,7 @@ let paused = false;
 let held = 0;
 let dirty = false;
 let asking = false;
+let over = false; // signed out: there is nothing more to be told
 
 // the filter: words, and name:value
 const FIELDS = { key: "key", model: "model", team: "team", provider: "provider", session: "session", agent: "agent", client: "client", path: "path" };
@@ -173,11 +174,17 @@ function state(lamp, words) {
   put(find("state"), words);
 }
 
+function signedOut() {
+  over = true;
+  state("bad", "you are signed out");
+}
+
 async function catchUp() {
-  if (asking) return;
+  if (asking || over) return;
   asking = true;
   try {
-    const answer = await fetch(`${page.dataset.since}?boot=${encodeURIComponent(boot)}&seq=${seq}`, { headers: { Accept: "application/json" }, redirect: "error" });
+    const answer = await fetch(`${page.dataset.since}?boot=${encodeURIComponent(boot)}&seq=${seq}`, { headers: { Accept: "application/json" }, redirect: "manual" });
+    if (answer.type === "opaqueredirect") return signedOut();
     if (answer.status === 403) return state("bad", "you may not see this any more");
     if (!answer.ok) throw new Error(String(answer.status));
     const told = await answer.json();
@@ -219,7 +226,7 @@ function open() {
   });
   opened.addEventListener("close", (event) => {
     if (socket === opened) socket = null;
-    if (event.code === 4401) return state("bad", "you are signed out");
+    if (event.code === 4401 || over) return signedOut();
     if (!heard || !socket) state("warn", "by asking every two seconds");
     tries += 1;
     setTimeout(open, Math.min(30000, 1000 * 2 ** Math.min(tries, 5)));

@@ -101,10 +101,11 @@ const rowOf = (link) => link.closest("tr, li, article") || link;
 export function chosenRow() {
   return rows().find((link) => "chosen" in rowOf(link).dataset);
 }
-export function choose(link) {
+export function choose(link, shows = true) {
   for (const other of rows()) delete rowOf(other).dataset.chosen;
   if (!link) return;
   rowOf(link).dataset.chosen = "";
+  if (!shows) return;
   rowOf(link).scrollIntoView({ block: "nearest" });
   document.dispatchEvent(new CustomEvent("turnlog:chosen", { detail: link }));
 }
