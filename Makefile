@@ -1,6 +1,6 @@
 # What a person types. Each target does its own set-up; the work is in scripts/ and manage.py.
 .POSIX:
-.PHONY: help setup run test check bench big examples clients faults soak clean
+.PHONY: help setup run test check bench big examples clients pictures faults soak clean
 
 PYTHON =
 TESTS =
@@ -18,6 +18,7 @@ help: ## say what there is
 	@echo 'make big     a million turns: list, detail, conversation, a month dropped under load (make big BIG="--turns 50000" for less)'
 	@echo 'make examples  run all of examples/ against a fake provider; needs curl and Node'
 	@echo 'make clients compare the real Claude Code and Codex with and without the gateway; needs npm'
+	@echo 'make pictures take the pictures of the guides anew, of a Turnlog that runs'
 	@echo 'make faults  break things around a running gateway: docs/reliability.md (make faults FAULTS="--quick R-02" for some)'
 	@echo 'make soak    20 minutes of mixed traffic and faults (make soak SOAK="--minutes 3" for less)'
 	@echo 'make setup   make .venv; the other targets do it by themselves'
@@ -47,6 +48,9 @@ examples: setup
 
 clients: setup
 	@exec $(BIN) -m tests.clients
+
+pictures: setup
+	@CHROMIUM="$$(sh scripts/browser)" PICTURES=docs/images && export CHROMIUM PICTURES && exec $(BIN) -m pytest -q tests/e2e/whole_day/test_pictures.py
 
 faults: setup
 	@exec $(BIN) -m tests.faults $(FAULTS)
