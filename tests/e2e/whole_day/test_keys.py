@@ -13,7 +13,7 @@ from tests.browser.trouble import Trouble
 from tests.e2e.processes import until
 from tests.e2e.whole_day.windows import ADDRESSES, Day, say, window
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 WALKED = ("overview", "live", "agents", "requests", "conversations", "errors", "usage", "models")
 """Pages with rows; those of alerts and grades are there when something went wrong, or was graded."""

@@ -13,7 +13,7 @@ from tests.browser.trouble import Trouble
 from tests.e2e.whole_day.agents import at_work
 from tests.e2e.whole_day.windows import ADDRESSES, Day, say, window
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,7 +10,7 @@ from tests.browser.trouble import Trouble
 from tests.e2e.people import signed_in
 from tests.e2e.whole_day.windows import ADDRESSES, Day, say, window
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 OF_WORDS = {"conversations", "grades"}
 CLOSED: dict[str, set[str]] = {
