@@ -18,6 +18,11 @@ from urllib.parse import quote, urlencode
 import pytest
 from django.apps import apps
 from django.db import connection
+from hypothesis import HealthCheck, settings
+
+# On a busy machine big turns are made slowly: neither how long making nor how long judging one takes is our fault.
+settings.register_profile("turnlog", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("turnlog")
 
 
 @pytest.fixture(scope="session")

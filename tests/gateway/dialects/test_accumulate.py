@@ -9,7 +9,7 @@ from typing import Any
 import brotli
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.dialects.accumulate import accumulate, meter
@@ -341,7 +341,7 @@ fields = st.tuples(st.sampled_from(kinds), st.lists(st.tuples(st.sampled_from(ke
 garbage = st.lists(fields.map(lambda drawn: dict(drawn[1]) | {"type": drawn[0]}), max_size=6)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(garbage)
 def test_no_garbage_raises_inside_a_fold(payloads: list[dict[str, Any]]) -> None:
     """Without the facade's safety net, which would hide it."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.capabilities import Used, blocks_in, used_by
@@ -74,7 +74,6 @@ def test_names_are_bounded_in_number_and_length() -> None:
     assert all(len(name) <= 100 for name in used.fields)
 
 
-@settings(deadline=None)
 @given(st.binary(), st.sampled_from(Dialect))
 def test_whatever_the_body_is_it_only_lacks_names(body: bytes, dialect: Dialect) -> None:
     used_by(dialect, body)
@@ -88,7 +87,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["messages", "tools", "functions", "thinking", "input"]), JSON))
 def test_odd_shapes_are_passed_over(body: dict[str, Any]) -> None:
     for dialect in Dialect:

@@ -69,7 +69,7 @@ def value_of(text: str) -> str:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(request_=requests())
 def test_a_request_said_and_read_again_is_the_same(dialect: Dialect, request_: Request) -> None:
     request_ = sayable(request_, dialect)
@@ -81,7 +81,7 @@ def test_a_request_said_and_read_again_is_the_same(dialect: Dialect, request_: R
 
 @pytest.mark.parametrize("target", DIALECTS)
 @pytest.mark.parametrize("source", DIALECTS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(request_=requests())
 def test_a_request_carried_to_another_dialect_says_the_same(
     source: Dialect, target: Dialect, request_: Request
@@ -108,7 +108,7 @@ def told(answer: Answer | Any) -> tuple[Any, Any, Any]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(answer=answers())
 def test_a_whole_answer_said_and_read_again_is_the_same(dialect: Dialect, answer: Answer) -> None:
     request = Request("the-model", (), tag="t")
@@ -117,7 +117,7 @@ def test_a_whole_answer_said_and_read_again_is_the_same(dialect: Dialect, answer
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(answer=answers(), size=st.integers(1, 200))
 def test_a_stream_said_cut_and_read_again_is_the_same_and_keeps_its_grammar(
     dialect: Dialect, answer: Answer, size: int
@@ -134,7 +134,7 @@ def test_a_stream_said_cut_and_read_again_is_the_same_and_keeps_its_grammar(
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     noise=st.lists(st.binary(max_size=60) | st.sampled_from([b"data: {}\n\n", b"data: [DONE]\n\n", b"\r\n", b"\n\n"]))
 )

@@ -144,7 +144,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(STEPS)
 def test_nothing_that_was_ever_kept_is_missing_from_the_sums(zones: None, steps: list[tuple[Any, ...]]) -> None:
     for table in (RequestLog, RollupHour, RollupDay, RollupDue, RollupRemoved):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.names import Dialect, Outcome
@@ -236,7 +236,6 @@ def test_a_day_has_the_hours_its_zone_gives_it() -> None:
     assert hours("Africa/Cairo", 2026, 4, 24) == 23, "the clocks skip midnight itself"
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["Europe/Berlin", "America/St_Johns", "Africa/Cairo", "Asia/Kathmandu", "Pacific/Apia"]),
     st.datetimes(datetime.datetime(2005, 1, 1), datetime.datetime(2030, 1, 1), timezones=st.just(UTC)),

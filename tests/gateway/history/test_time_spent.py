@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.history.time_spent import Owner, Stall, time_spent
@@ -67,7 +67,6 @@ def test_nothing_known_is_nothing_said() -> None:
     assert time_spent([], [], [], None).waiting_ms is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 10 * SECOND), max_size=20), st.data())
 def test_stalls_never_overlap_nor_outlast_the_stream(gaps: list[int], data: st.DataObject) -> None:
     arrivals = [sum(gaps[:number]) for number in range(1, len(gaps) + 1)]
@@ -78,7 +77,6 @@ def test_stalls_never_overlap_nor_outlast_the_stream(gaps: list[int], data: st.D
     assert sum(stall.length_ms for stall in stalls) <= sum(gaps) / 1_000 + 1e-6
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 2**40))))
 def test_what_was_held_packs_and_unpacks(held: list[tuple[int, int]]) -> None:
     assert unpack_held(pack_held(held)) == held

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy.header_patterns import compile_pattern
@@ -229,7 +229,6 @@ def replaced(entry: HeaderRuleEntry, value: bytes) -> bytes:
     )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(RULES, max_size=6), PAIRS)
 def test_the_plan_does_what_the_rules_say_one_by_one(rules: list[HeaderRuleEntry], before: list[HeaderPair]) -> None:
     found = numbered(*rules).apply(REQUEST, ANYWHERE, list(before)) or Applied(list(before))
@@ -241,7 +240,6 @@ def test_the_plan_does_what_the_rules_say_one_by_one(rules: list[HeaderRuleEntry
     assert bool(found.changes) == (sorted(found.pairs) != sorted(before)) or found.pairs != before
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(RULES, max_size=5), st.lists(RULES, min_size=1, max_size=3), PAIRS)
 def test_shadows_never_change_what_goes_out(
     live: list[HeaderRuleEntry], shadows: list[HeaderRuleEntry], before: list[HeaderPair]

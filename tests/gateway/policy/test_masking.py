@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy.masking import Unmaskable, mask, read_pointer
@@ -92,7 +92,6 @@ def reached(value: Any, pointer: tuple[str, ...]) -> list[Any]:
     return found
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(KEYS, VALUES, max_size=3),
     st.lists(st.sampled_from(["*", "a", "b", "é", "0"]), min_size=1, max_size=3),

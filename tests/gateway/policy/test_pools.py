@@ -88,7 +88,7 @@ class SharedPlaces(SharedPools):
 
 TestSharedPools = SharedPools.TestCase
 TestSharedPlaces = SharedPlaces.TestCase
-TestSharedPools.settings = TestSharedPlaces.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestSharedPools.settings = TestSharedPlaces.settings = settings(max_examples=200, stateful_step_count=60)
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.floats(0, 1)), max_size=60), st.integers(1, 200))

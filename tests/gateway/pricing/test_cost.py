@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.accumulate import meter
@@ -257,7 +257,6 @@ def test_of_two_prices_that_hold_the_later_one_does() -> None:
     assert found is prices[0]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**9), min_size=5, max_size=5))
 def test_the_lines_add_up_to_the_cost(counts: list[int]) -> None:
     plain, read, short, hour, out = counts

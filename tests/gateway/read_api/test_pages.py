@@ -31,7 +31,7 @@ def page(route: str, query: str, **headers: str) -> Any:
     return answer.json()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     rows=some.integers(0, 12),
     limit=some.integers(1, 5),

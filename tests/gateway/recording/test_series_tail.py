@@ -56,7 +56,7 @@ class Writer:
     steps=st.randoms(use_true_random=False),
     reads=st.sampled_from(("as it is written", "from the middle", "when all is written")),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_exchange_across_segments_is_handed_on_once_in_order(
     sizes: list[list[int]], steps: random.Random, reads: str
 ) -> None:

@@ -71,7 +71,7 @@ async def outcome(
     return response.status_code, response.headers.raw, await body_of(response)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     chunks=st.lists(st.binary(min_size=1, max_size=300), max_size=8),
     cuts=st.lists(st.integers(0, 2500), max_size=12),
@@ -99,7 +99,7 @@ def test_any_chunked_body_in_any_pieces_is_put_together_again(
     assert asyncio.run(run()) == b"".join(chunks)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(chunks=st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=4), data=st.data())
 def test_a_chunked_body_cut_anywhere_never_ends_cleanly(chunks: list[bytes], data: st.DataObject) -> None:
     framed = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
