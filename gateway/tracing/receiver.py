@@ -6,12 +6,13 @@ import gzip
 import time
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from gateway.policy.failure_kinds import retry_after
-from gateway.upstream.addresses import public_reach
+from gateway.policy.reach import Reach
 from gateway.upstream.client import HeaderPairs
 from gateway.upstream.posting import NoAnswer, post_once
 
@@ -44,8 +45,10 @@ def post_spans(body: bytes, environment: Any) -> Taken:
         *((name.encode("ascii"), value.encode("ascii")) for name, value in environment.otlp_headers),
     ]
     packed = gzip.compress(body, compresslevel=1, mtime=0)
+    # The environment is the operator's word: a collector may lie in the private network.
+    reach = Reach(frozenset({urlsplit(environment.otlp_endpoint).hostname or ""}), restricted=True)
     try:
-        answer = post_once(environment.otlp_endpoint, headers, packed, public_reach(environment), MOST_READ)
+        answer = post_once(environment.otlp_endpoint, headers, packed, reach, MOST_READ)
     except NoAnswer as problem:
         raise NotTaken(str(problem), again=True) from problem
     if not 200 <= answer.status < 300:

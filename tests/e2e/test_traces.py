@@ -31,10 +31,7 @@ def receiver() -> Iterator[Receiver]:
 
 def naming(receiver: Receiver, **more: str) -> dict[str, str]:
     """The environment that sends to it."""
-    return {
-        "TURNLOG_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}",
-        "TURNLOG_UPSTREAM_ALLOW_HOSTS": "127.0.0.1",
-    } | more
+    return {"TURNLOG_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}"} | more
 
 
 def turn(web: WebProcess, flags: str = "") -> None:

@@ -145,14 +145,6 @@ def test_nobody_listens(receiver: Receiver, put_down: PutDown, settings: Any) ->
     assert WaitingTrace.objects.count() == 1
 
 
-def test_an_address_that_is_not_public_must_be_named(receiver: Receiver, put_down: PutDown, settings: Any) -> None:
-    settings.TURNLOG = dataclasses.replace(settings.TURNLOG, upstream_allow_hosts=())
-    put_down()
-    assert not send_next()
-    assert "add it to TURNLOG_UPSTREAM_ALLOW_HOSTS" in TraceReceiver.objects.get().problem
-    assert not receiver.got
-
-
 def test_what_a_receiver_rejects_of_a_batch_is_counted(receiver: Receiver, put_down: PutDown) -> None:
     partial = ExportTracePartialSuccess(rejected_spans=1, error_message="too old")
     receiver.said = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
