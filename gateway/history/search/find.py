@@ -240,7 +240,8 @@ def together(conditions: Conditions) -> tuple[str, list[Any]]:
 
 def place_conditions(query: Query, scopes: list[int] | None, before: uuid.UUID | None) -> Conditions:
     asked: Conditions = [
-        ("s.scope = ANY(%s)", scopes),
+        # By one number, not a list, the index of a scope's newest texts is read in its order.
+        ("s.scope = %s", scopes[0]) if scopes and len(scopes) == 1 else ("s.scope = ANY(%s)", scopes),
         ("s.kind = ANY(%s)", query.kinds or None),
         ("s.exchange_id >= %s", query.since and id_at(query.since)),
         ("s.exchange_id < %s", query.until and id_at(query.until)),
