@@ -113,7 +113,7 @@ class _Tries:
         self.attempts = attempts
         self.target = target
         self.provider = target.provider
-        self.treatment = treatment
+        self.given = self.treatment = treatment
         self.bodies = bodies
         self.fleet = attempts.fleet
         self.exchange = attempts.stream.exchange
@@ -208,7 +208,9 @@ class _Tries:
         if chosen is None:
             raise no_credential(self.provider.name, choice.wait(entries, now))
         lease.credential = chosen.name
-        self.treatment = Replace(credential_header(self.provider.dialect, chosen.secret))
+        # Of the first credential the header was made when it was decided what the provider is to see.
+        is_first = chosen.secret == self.provider.credential
+        self.treatment = self.given if is_first else Replace(credential_header(self.provider.dialect, chosen.secret))
 
     async def _send(self, lease: Lease) -> httpx.Response | UpstreamFailure:
         self.began_us = self.exchange.elapsed_us()

@@ -23,56 +23,43 @@ HOP_BY_HOP = frozenset(
 NOT_FORWARDED = HOP_BY_HOP | {b"expect", TURNLOG_KEY, SIGNATURE, CACHE}
 CREDENTIALS = frozenset({AUTHORIZATION, API_KEY})
 FRAMING = frozenset({b"content-length", b"host"})
+KEYS = CREDENTIALS | {TURNLOG_KEY}
+SEEN_TO_AS_SENT = NOT_FORWARDED | FRAMING
+SEEN_TO = SEEN_TO_AS_SENT | CREDENTIALS
+"""Headers that do not simply go on: without and with a credential of the provider's."""
 
 
 def outbound_headers(
     pairs: Sequence[HeaderPair], *, host: bytes, treatment: Treatment, body_bytes: int
 ) -> list[HeaderPair]:
-    """The request's headers as the provider gets them."""
+    """The request's headers as the provider gets them. A credential of the provider's stands once, where the caller's
+    first key or credential stood."""
+    waiting = treatment.header if isinstance(treatment, Replace) else None
+    seen_to = SEEN_TO if isinstance(treatment, Replace) else SEEN_TO_AS_SENT
     named = connection_names(pairs)
-    dropped = NOT_FORWARDED | (named - FRAMING) if named else NOT_FORWARDED
-    if isinstance(treatment, Replace):
-        dropped = dropped - CREDENTIALS
-        return replace_credentials(pairs, dropped, host, treatment, body_bytes)
+    if named:
+        seen_to |= named
     outbound: list[HeaderPair] = []
+    has_host = has_length = False
     for pair in pairs:
         name = pair[0]
-        if name in FRAMING:
-            outbound.append((name, host) if name == b"host" else (name, b"%d" % body_bytes))
-        elif name not in dropped:
+        if name not in seen_to:
             outbound.append(pair)
-    return with_framing(outbound, pairs, host, body_bytes)
-
-
-def replace_credentials(
-    pairs: Sequence[HeaderPair], dropped: frozenset[bytes], host: bytes, treatment: Replace, body_bytes: int
-) -> list[HeaderPair]:
-    """As `outbound_headers`; the provider's credential stands, once, where the first key or credential stood."""
-    outbound: list[HeaderPair] = []
-    waiting = treatment.header
-    for pair in pairs:
-        name = pair[0]
-        if name in CREDENTIALS or name == TURNLOG_KEY:
-            if waiting is not None:
-                outbound.append(waiting)
-                waiting = None
-        elif name in FRAMING:
-            outbound.append((name, host) if name == b"host" else (name, b"%d" % body_bytes))
-        elif name not in dropped:
-            outbound.append(pair)
+        elif name == b"host":
+            has_host = True
+            outbound.append((name, host))
+        elif name == b"content-length":
+            has_length = True
+            outbound.append((name, b"%d" % body_bytes))
+        elif waiting is not None and name in KEYS:
+            outbound.append(waiting)
+            waiting = None
     if waiting is not None:
         outbound.append(waiting)
-    return with_framing(outbound, pairs, host, body_bytes)
-
-
-def with_framing(
-    outbound: list[HeaderPair], pairs: Sequence[HeaderPair], host: bytes, body_bytes: int
-) -> list[HeaderPair]:
-    """Add the `Host` an HTTP/1.0 client may leave out, and the length of a body that came in chunks."""
-    names = {name for name, _ in outbound}
-    if b"host" not in names:
+    # An HTTP/1.0 client may leave out the host, and a body may have come in chunks.
+    if not has_host:
         outbound.insert(0, (b"host", host))
-    if b"content-length" not in names and (body_bytes or any(name == b"transfer-encoding" for name, _ in pairs)):
+    if not has_length and (body_bytes or any(name == b"transfer-encoding" for name, _ in pairs)):
         outbound.append((b"content-length", b"%d" % body_bytes))
     return outbound
 

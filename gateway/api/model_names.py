@@ -30,9 +30,9 @@ def find_plan(snapshot: Snapshot, catalogue: Catalogue, question: Question, live
     if question.model is None:
         return plan_route(snapshot, question, live)
     route = find_route(snapshot, question)
-    if route is None and not catalogue.listings:
-        return remembered_plan(snapshot, question, lambda: plan_named(snapshot, catalogue, question, None, live))
-    return plan_named(snapshot, catalogue, question, route, live)
+    return remembered_plan(
+        snapshot, catalogue, question, route, lambda: plan_named(snapshot, catalogue, question, route, live)
+    )
 
 
 def plan_named(

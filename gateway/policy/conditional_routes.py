@@ -26,10 +26,11 @@ Placed = tuple[int, RouteEntry]
 
 class Narrowed(NamedTuple):
     """`tried` are tried always, those in `by_header` when the request has that header; each with its place in the
-    order."""
+    order. `names`: those of the headers."""
 
     tried: list[Placed]
     by_header: dict[tuple[bytes, bytes], list[Placed]]
+    names: set[bytes]
 
 
 class ConditionalRoutes:
@@ -47,7 +48,9 @@ class ConditionalRoutes:
         tried = narrowed.tried
         if narrowed.by_header:
             by_header = narrowed.by_header
-            found = [placed for pair in question.headers if pair in by_header for placed in by_header[pair]]
+            names = narrowed.names
+            named = [pair for pair in question.headers if pair[0] in names]
+            found = [placed for pair in named if pair in by_header for placed in by_header[pair]]
             tried = sorted([*tried, *found], key=_place) if found else tried
         for _, route in tried:
             assert route.conditions is not None
@@ -69,7 +72,7 @@ class ConditionalRoutes:
 
 
 def narrow(routes: Sequence[RouteEntry], question: Question) -> Narrowed:
-    narrowed = Narrowed([], {})
+    narrowed = Narrowed([], {}, set())
     for place, route in enumerate(routes):
         conditions = route.conditions
         assert conditions is not None
@@ -80,6 +83,7 @@ def narrow(routes: Sequence[RouteEntry], question: Question) -> Narrowed:
             else:
                 pair = (literal[0], literal[1].encode("latin-1", "replace"))
                 narrowed.by_header.setdefault(pair, []).append((place, route))
+                narrowed.names.add(literal[0])
     return narrowed
 
 

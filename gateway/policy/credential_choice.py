@@ -82,7 +82,7 @@ class CredentialChoice:
             return None
         chosen = self._bound_one(usable, now, conversation)
         if chosen is None:
-            chosen = max(usable, key=lambda entry: self._rank(entry, now))
+            chosen = usable[0] if len(usable) == 1 else max(usable, key=lambda entry: self._rank(entry, now))
         health = self.health(chosen.name)
         health.in_flight += 1
         if chosen.per_minute is not None:

@@ -12,7 +12,8 @@ INNER, OUTER = 0x36, 0x5C
 
 
 class KeyedDigest:
-    """Called with a value gives what `hmac.digest(key, value, "sha256")` gives. Not shared between threads."""
+    """Called with a value gives what `hmac.digest(key, value, "sha256")` gives. Threads may share it: each call works
+    on copies, which are made under the interpreter's lock."""
 
     __slots__ = ("_inner", "_outer")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import string
 import zlib
+from functools import lru_cache
+
+from gateway.policy.keyed_digest import KeyedDigest
 
 PREFIX = "tl_"
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -27,7 +29,12 @@ def is_well_formed(key: str) -> bool:
 
 def digest_key(pepper: bytes, key: bytes) -> bytes:
     """HMAC-SHA256 of a key as it came on the wire: what is stored, and what callers are looked up by."""
-    return hmac.digest(pepper, key, "sha256")
+    return digest_under(pepper)(key)
+
+
+@lru_cache(maxsize=8)
+def digest_under(pepper: bytes) -> KeyedDigest:
+    return KeyedDigest(pepper)
 
 
 def key_hint(key: str) -> str:

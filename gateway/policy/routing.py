@@ -9,6 +9,7 @@ from typing import Protocol
 from gateway.dialects.codecs import CODECS
 from gateway.dialects.names import Dialect, ProviderDialect, provider_dialect
 from gateway.policy.access import DEFAULT_PROVIDERS
+from gateway.policy.catalogue import Catalogue
 from gateway.policy.conditional_routes import ConditionalRoutes
 from gateway.policy.patterns import fits, pattern
 from gateway.policy.snapshot import Caller, Candidates, ProviderEntry, RouteEntry, Snapshot, TargetEntry
@@ -107,20 +108,31 @@ def plan_by(snapshot: Snapshot, question: Question, route: RouteEntry | None, li
     return fit_plan(snapshot, question, entries, route)
 
 
-def remembered_plan(snapshot: Snapshot, question: Question, make: Callable[[], Plan]) -> Plan:
-    """What `make` gives, which for a model without a route is the same until the configuration changes, where no route
-    has conditions. To be asked only while it depends on nothing else: no listings."""
+def remembered_plan(
+    snapshot: Snapshot, catalogue: Catalogue, question: Question, route: RouteEntry | None, make: Callable[[], Plan]
+) -> Plan:
+    """What `make` gives; `route` is the one that fits. For callers who may go anywhere it is the same until the
+    configuration or a listing changes, but where a strategy decides anew each time, and where no route fits the name
+    and one with conditions may fit what is meant by it."""
     caller, model = question.caller, question.model or ""
-    if snapshot.conditional_routes or (caller is not None and (caller.providers or caller.region)):
+    if (caller is not None and (caller.providers or caller.region)) or not is_steady(snapshot, route):
         return make()
-    plan = snapshot.plans.get((question.dialect, model))
-    if plan is None:
-        plan = make()
-        if plan.route is None and len(model) <= LONGEST_REMEMBERED:
-            if len(snapshot.plans) >= MOST_REMEMBERED:
-                snapshot.plans.clear()
-            snapshot.plans[question.dialect, model] = plan
+    key = (question.dialect, model, id(route))  # routes live as long as the snapshot
+    known = snapshot.plans.get(key)
+    if known is not None and known[0] is catalogue:
+        return known[1]
+    plan = make()
+    if plan.route is route and len(model) <= LONGEST_REMEMBERED:
+        if len(snapshot.plans) >= MOST_REMEMBERED:
+            snapshot.plans.clear()
+        snapshot.plans[key] = (catalogue, plan)
     return plan
+
+
+def is_steady(snapshot: Snapshot, route: RouteEntry | None) -> bool:
+    if route is None:
+        return not snapshot.conditional_routes
+    return not route.targets or route.strategy is Strategy.IN_ORDER
 
 
 def plan_without_route(snapshot: Snapshot, question: Question) -> Plan:

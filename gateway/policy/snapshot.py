@@ -23,6 +23,7 @@ from gateway.policy.transport import TransportSettings
 from gateway.policy.waiting import QueueRules
 
 if TYPE_CHECKING:
+    from gateway.policy.catalogue import Catalogue
     from gateway.policy.conditional_routes import ConditionalRoutes
     from gateway.policy.routing import Plan
 
@@ -203,5 +204,8 @@ class Snapshot:
     """None: no request is refused for what it says."""
     candidates: dict[str, Candidates] = field(default_factory=dict, init=False, repr=False, compare=False)
     """By model, as they were found: many patterns are looked through once for a name. Kept by `find_route`."""
-    plans: dict[tuple[Dialect, str], Plan] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """By dialect and model, for models without a route and callers who may go anywhere. Kept by `remembered_plan`."""
+    plans: dict[tuple[Dialect, str, int], tuple[Catalogue, Plan]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """By dialect, model and route, for callers who may go anywhere, with the listings they were made by. Kept by
+    `remembered_plan`."""

@@ -12,8 +12,9 @@ from gateway.dialects.model_list import ListedModel
 from gateway.dialects.names import Dialect, ProviderDialect
 from gateway.dialects.profiles import PROFILES
 from gateway.policy.catalogue import Catalogue, make_listing
-from gateway.policy.routing import MOST_REMEMBERED, Live, Plan, Question
-from gateway.policy.snapshot import Caller, ProviderEntry, RouteEntry, Snapshot
+from gateway.policy.routing import MOST_REMEMBERED, Live, Plan, Question, Still
+from gateway.policy.snapshot import Caller, Conditions, ProviderEntry, RouteEntry, Snapshot, TargetEntry
+from gateway.policy.strategies import Strategy
 
 ANTHROPIC, OPENAI = ProviderDialect.ANTHROPIC, ProviderDialect.OPENAI
 PROVIDERS = {
@@ -93,8 +94,30 @@ def test_a_plan_without_a_route_is_made_once_and_only_for_whom_nothing_else_deci
     assert plan("unknown", free) is first
     assert plan("unknown", bound).targets == (), "the default provider is none of its own"
     assert plan("FAST", None).route is not None
-    assert set(snapshot.plans) == {(Dialect.ANTHROPIC, "unknown")}
-    assert plan("unknown", None, LISTED) is not first, "what providers list may change at any time"
+    assert {(dialect, model) for dialect, model, _ in snapshot.plans} == {(Dialect.ANTHROPIC, "unknown")}
+    listed = plan("unknown", None, LISTED)
+    assert listed is not first, "what providers list may change at any time"
+    assert plan("unknown", None, LISTED) is listed
+    assert plan("unknown", None, replace(LISTED)) is not listed
     for number in range(2 * MOST_REMEMBERED):
         plan(f"unknown-{number}", None)
     assert len(snapshot.plans) <= MOST_REMEMBERED
+
+
+def test_a_plan_by_a_route_is_made_once_unless_its_strategy_decides_anew() -> None:
+    others = (TargetEntry("mirror"),)
+    kept = RouteEntry("kept", "anthropic", "", name="kept", targets=others)
+    turns = RouteEntry("turns", "anthropic", "", name="turns", targets=others, strategy=Strategy.ROUND_ROBIN)
+    told = RouteEntry("kept", "mirror", "", name="told", conditions=Conditions(keys=frozenset({"told"})))
+    snapshot = replace(SNAPSHOT, version=3, exact_routes={"kept": kept, "turns": turns}, conditional_routes=(told,))
+
+    def plan(model: str, caller: Caller | None) -> Plan:
+        return find_plan(snapshot, NOTHING, Question(Dialect.ANTHROPIC, model, caller), Still())
+
+    first = plan("kept", None)
+    assert [target.provider.name for target in first.targets] == ["anthropic", "mirror"]
+    assert plan("kept", Caller("free")) is first
+    assert plan("kept", Caller("told")).route is told
+    assert plan("kept", Caller("bound", providers=frozenset({"mirror"}))).left_out
+    assert plan("turns", None) is not plan("turns", None)
+    assert plan("unknown", None) is not plan("unknown", None), "a route with conditions may fit what is meant"
