@@ -170,7 +170,8 @@ def _scaled(amount: float | None, scale: int) -> float | None:
 
 
 def fit_profile(profile: Profile, listed: ListedModel | None) -> Profile:
-    """The provider's profile with what its list says of one model: what that cannot do is not asked of it."""
+    """The provider's profile with what its list says of one model: what that cannot do is not asked of it, and one that
+    thinks is asked to in the API's own words where the profile knows no others."""
     if listed is None:
         return profile
     changes: dict[str, Any] = {}
@@ -180,6 +181,8 @@ def fit_profile(profile: Profile, listed: ListedModel | None) -> Profile:
         changes["tools"] = False
     if listed.thinking is False:
         changes["reasoning"] = msgspec.structs.replace(profile.reasoning, ask="none")
+    elif listed.thinking and profile.reasoning.ask == "none":
+        changes["reasoning"] = msgspec.structs.replace(profile.reasoning, ask="reasoning_effort")
     if listed.max_output is not None:
         changes["max_tokens_cap"] = min(listed.max_output, profile.max_tokens_cap or listed.max_output)
     return msgspec.structs.replace(profile, **changes) if changes else profile

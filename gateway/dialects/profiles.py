@@ -81,6 +81,13 @@ _OPENROUTER: Final = Profile(
         "reasoning", ("none", "minimal", "low", "medium", "high", "xhigh"), "reasoning", tags=False
     ),
 )
+_VERCEL: Final = Profile(
+    "vercel",
+    hosts=("ai-gateway.vercel.sh",),
+    apis=("chat", "responses"),
+    text_parts=True,
+    reasoning=ReasoningStyle("reasoning", ("none", "minimal", "low", "medium", "high", "xhigh"), tags=False),
+)
 _CEREBRAS: Final = Profile(
     "cerebras",
     hosts=("api.cerebras.ai",),
@@ -140,6 +147,7 @@ PROFILES: Final[dict[str, Profile]] = {
         _GROQ,
         _GOOGLE,
         _OPENROUTER,
+        _VERCEL,
         _CEREBRAS,
         _NVIDIA,
         _CHUTES,

@@ -41,6 +41,7 @@ TOLD: dict[str, tuple[str, dict[str, Any]]] = {
     "Groq: its own limit, an effort": ("groq", {"max_completion_tokens": 128_000, "reasoning_effort": "medium"}),
     "Google: an effort": ("google", {"max_tokens": 128_000, "reasoning_effort": "medium"}),
     "OpenRouter: a reasoning object": ("openrouter", {"reasoning": {"max_tokens": 8000}}),
+    "Vercel: a reasoning object": ("vercel", {"max_tokens": 128_000, "reasoning": {"max_tokens": 8000}}),
     "Cerebras: thinking not switched off": ("cerebras", {"disable_reasoning": False}),
     "NVIDIA NIM: the template's switch": (
         "nvidia-nim",
@@ -115,6 +116,21 @@ def test_a_model_whose_listing_has_no_images_is_sent_none(provider: Dialect, con
         translated(blind, provider, body)
 
 
+def test_a_model_listed_as_thinking_is_asked_to_think() -> None:
+    thinks = fit_profile(DEFAULT_PROFILE, ListedModel("m", "{}", ProviderDialect.OPENAI, thinking=True))
+    assert asked(thinks)["reasoning_effort"] == "medium"
+    request = CODECS[Dialect.ANTHROPIC].decode_request(json.dumps(REQUEST).encode())
+    body = json.loads(CODECS[Dialect.RESPONSES].encode_request(request, thinks).body)
+    assert body["reasoning"]["effort"] == "medium"
+    assert "reasoning_effort" not in asked(thinks, thinking={"type": "disabled"})
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES.keys() - {"default"}))
+def test_a_listing_that_says_thinking_leaves_a_profile_its_own_way_to_ask(name: str) -> None:
+    listed = ListedModel("m", "{}", ProviderDialect.OPENAI, thinking=True)
+    assert fit_profile(PROFILES[name], listed) is PROFILES[name]
+
+
 def translated(profile: Profile, provider: Dialect, body: Any) -> None:
     translate_request(Dialect.ANTHROPIC, provider, profile, json.dumps(body).encode(), model=None, tag="t")
 
@@ -126,6 +142,7 @@ HOSTS = {
     "aiplatform.googleapis.com": "google",
     "eu.api.groq.com": "groq",
     "openrouter.ai": "openrouter",
+    "ai-gateway.vercel.sh": "vercel",
     "notopenrouter.ai": "default",
     "127.0.0.1": "default",
     "": "default",
