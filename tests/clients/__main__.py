@@ -1,9 +1,9 @@
 """Runs the real Claude Code and Codex command lines straight to a fake provider and through Turnlog, and compares.
 
 Turnlog is open, keyed, or leads a client to a provider that speaks another dialect alone: Claude Code to Chat
-Completions (foreign), Codex to that (codex-chat) and to Messages (codex-messages). For each case the client must print
-the same, the provider must be asked as often, and every exchange the provider saw must be in the history with exactly
-the bytes it saw and sent. Everything stays on loopback.
+Completions (foreign) and to Responses (foreign-responses), Codex to the first (codex-chat) and to Messages
+(codex-messages). For each case the client must print the same, the provider must be asked as often, and every exchange
+the provider saw must be in the history with exactly the bytes it saw and sent. Everything stays on loopback.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Abroad(NamedTuple):
 
 FOREIGN = {
     "foreign": Abroad(claude, "claude-*", "engine", "qwen3-coder", "/v1/chat/completions"),
+    "foreign-responses": Abroad(claude, "claude-*", "engine", "gpt-5.5", "/v1/responses", "openai"),
     "codex-chat": Abroad(codex, "gpt-*", "engine", "qwen3-coder", "/v1/chat/completions", "chutes"),
     "codex-messages": Abroad(codex, "gpt-*", "claude", "claude-opus-4-5", "/v1/messages"),
 }

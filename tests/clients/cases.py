@@ -51,7 +51,14 @@ CASES = (
     Case("Claude Code thinks", claude, "Think about it", ("thinking",)),
     Case("Claude Code tries again after two overloads", claude, "Say hi", ("error_529", "error_529")),
     # A client drops what it has not read when the reset comes; on a busy machine the usual 50 ms are too few.
-    Case("Claude Code resumes after a stream was cut", claude, "Say hi", ("cut_rst;events=6;settle_ms=3000",)),
+    # Six events hold another part of the answer in another dialect: over Responses the client counted 13 tokens, not 0.
+    Case(
+        "Claude Code resumes after a stream was cut",
+        claude,
+        "Say hi",
+        ("cut_rst;events=6;settle_ms=3000",),
+        counted_abroad=False,
+    ),
     # Straight it asks for a whole answer then, whose tokens it does not count; abroad the empty stream is an error to
     # it, and it asks for a stream again.
     Case("Claude Code falls back when the stream is empty", claude, "Say hi", ("empty_stream",), counted_abroad=False),
