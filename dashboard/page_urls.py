@@ -32,6 +32,7 @@ urlpatterns = [
     path("quota/", figures.quota, name="quota"),
     path("models/", figures.models, name="models"),
     path("r/<uuid:request_id>/", request.request_detail, name="request"),
+    path("r/<uuid:request_id>/there/", request.request_there, name="request_there"),
     path("r/<uuid:request_id>/peek/", request.request_peek, name="request_peek"),
     path("r/<uuid:request_id>/raw/<str:part>/", request.request_raw, name="request_raw"),
     path("r/<uuid:request_id>/media/<str:digest>/", request.request_media, name="request_media"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from dashboard.queries.raw import FORMS, RawPart, decoded, describe_part, previe
 from dashboard.queries.timeline import Timeline, draw_timeline
 from dashboard.queries.waterfall import draw_waterfall
 from dashboard.rendering.blocks import MediaAddress, Renderer, tools_shown
+from gateway.history.id_times import first_id_at
 from gateway.history.itemised import cost_lines
 from gateway.history.partitions import month_of
 from gateway.history.present import TOKEN_KEYS, answered_in, limits_of, message_of, time_spent_of
@@ -29,6 +31,9 @@ from gateway.models import RequestLog, ResponseLog
 READ_AS_CONVERSATION: Final = 16_000_000
 ATTEMPT_TIMES: Final = ("at", "connected", "headers")
 RELATED_SHOWN: Final = 20
+MAY_COME: Final = timedelta(days=1)
+"""How long after its admission a request may still be under way, or wait in the spool."""
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
 LEAVES_READ: Final = 500
 ANCESTORS: Final = """
 WITH RECURSIVE up AS (
@@ -53,6 +58,12 @@ def find_request(sight: Sight, request_id: UUID) -> RequestLog | None:
     """A row that may be listed; whether its words may be read says `sight.reads(row.team)`. Another team's request and
     one that was never made look the same: None."""
     return sight.listed().select_related("response").filter(id=request_id).first()
+
+
+def may_come(request_id: UUID) -> bool:
+    """Whether a request of this id may be stored yet. Says nothing of whether there is one: it reads the id alone."""
+    now = datetime.now(UTC)
+    return request_id.version == 7 and first_id_at(now - MAY_COME) <= request_id < first_id_at(now + CLOCKS_DIFFER)
 
 
 def read_head(row: RequestLog) -> dict[str, Any]:

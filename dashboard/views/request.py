@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -43,7 +43,10 @@ COPIES: Final = {"curl": "cURL", "json": "JSON", "markdown": "Markdown"}
 @require_safe
 @guarded(Need.FIGURES)
 def request_detail(request: HttpRequest, viewer: Viewer, request_id: UUID) -> HttpResponse:
-    row = find(viewer, request_id)
+    row = reading.find_request(viewer.rows, request_id)
+    if row is None:
+        missing = {"request_id": request_id, "may_come": reading.may_come(request_id)}
+        return show(request, viewer, "requests", "dashboard/request/missing.html", missing, status=404)
     reads = viewer.rows.reads(row.team)
     tabs = [(name, title) for name, title in TABS if reads or name not in OF_WORDS]
     asked = request.GET.get("tab", "")
@@ -52,6 +55,14 @@ def request_detail(request: HttpRequest, viewer: Viewer, request_id: UUID) -> Ht
     return show(
         request, viewer, "requests", "dashboard/request/detail.html", context | read_tab(request, viewer, row, tab)
     )
+
+
+@require_safe
+@guarded(Need.FIGURES)
+def request_there(request: HttpRequest, viewer: Viewer, request_id: UUID) -> JsonResponse:
+    """`there`: whether the viewer's history holds it by now. Not a reading of it, and so not written down as one."""
+    there = reading.find_request(viewer.rows, request_id) is not None
+    return JsonResponse({"there": there}, headers={"Cache-Control": "no-store"})
 
 
 @require_safe

@@ -55,6 +55,7 @@ TABLE: dict[str, dict[str, int]] = {
     "conversations": ROWS,
     "grades": ROWS,
     "request": ITS_FIGURES,
+    "request_there": FIGURES,
     "request_peek": ITS_FIGURES,
     "request_raw": ITS_ROWS,
     "request_media": ITS_ROWS,

@@ -70,6 +70,24 @@ def test_a_request_shows_moves_and_leads_to_its_record(day: Day, browser: Browse
     page.context.close()
 
 
+def test_what_is_opened_before_it_is_stored_is_waited_for(day: Day, browser: Browser, trouble: Trouble) -> None:
+    page = window(day, browser, trouble, "lead")
+    page.goto("/d/live/?q=session:too-early")
+    expect(page.locator("[data-state]")).to_have_text("live")
+    client = threading.Thread(target=say, args=(day, "too-early", b"slow;ms=700;first_ms=500"))
+    client.start()
+    page.locator("[data-rows] tr a").first.click()
+    expect(page.get_by_role("heading", name="Not in the history yet")).to_be_visible()
+    expect(page.get_by_text("Not there yet.")).to_be_visible()
+    assert not grave_findings(page)
+    assert [words for words in trouble.said if not words.startswith(("404 ", "Failed to load"))] == []
+    trouble.said.clear()  # that page is a 404
+    expect(page.locator(".rd-strip")).to_be_visible()
+    trouble.expect_none(page)
+    client.join(60)
+    page.context.close()
+
+
 def test_without_a_socket_it_asks_every_two_seconds(day: Day, browser: Browser, trouble: Trouble) -> None:
     def refuse(socket: WebSocketRoute) -> None:
         socket.close()
