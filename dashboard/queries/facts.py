@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from django.urls import reverse
 
+from gateway.history.veil import shown_text
 from gateway.models import RequestLog, ResponseLog
 
 
@@ -38,7 +39,16 @@ def neighbours(row: RequestLog) -> Neighbours:
 
 
 def list_facts(row: RequestLog) -> list[Fact]:
-    return [*identity(row), *caller(row), *content(row), *answer(response_of(row))]
+    facts = [*identity(row), *caller(row), *content(row), *answer(response_of(row))]
+    return [as_seen(fact, row.team) for fact in facts]
+
+
+def as_seen(fact: Fact, team: str) -> Fact:
+    """What is hidden is not in the address of a link either."""
+    if not isinstance(fact.value, str):
+        return fact
+    seen = shown_text(fact.value, team)
+    return fact if seen == fact.value else Fact(fact.label, seen)
 
 
 def identity(row: RequestLog) -> list[Fact]:

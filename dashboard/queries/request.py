@@ -75,8 +75,9 @@ def read_head(row: RequestLog) -> dict[str, Any]:
         "heading": row.requested_model or row.model or row.path,
         "facts": list_facts(row),
         "neighbours": neighbours(row),
-        "attempts": list_attempts(response),
+        "attempts": list_attempts(response, row.team),
         "error_message": shown_text((response.error_message if response else None) or "", row.team),
+        "stream_error": shown_text((response.stream_error if response else None) or "", row.team),
     }
 
 
@@ -180,7 +181,7 @@ def read_timeline(row: RequestLog) -> dict[str, Any]:
         "timeline": timeline,
         "spent": spent,
         "waterfall": draw_waterfall(
-            list_attempts(response), spent, timeline, response.duration_ms if response else None
+            list_attempts(response, row.team), spent, timeline, response.duration_ms if response else None
         ),
     }
 
@@ -225,7 +226,7 @@ def request_encoding(row: RequestLog) -> str:
 def read_cost(row: RequestLog) -> dict[str, Any]:
     response = response_of(row)
     return {
-        "usage": pretty(response.usage) if response and response.usage is not None else "",
+        "usage": pretty(shown_value(response.usage, row.team)) if response and response.usage is not None else "",
         "token_kinds": [
             (name.removesuffix("_tokens").replace("_", " "), getattr(response, name, None)) for name in TOKEN_KEYS
         ],
@@ -235,7 +236,7 @@ def read_cost(row: RequestLog) -> dict[str, Any]:
 
 def read_limits(row: RequestLog) -> dict[str, Any]:
     """What the answer's headers said of limits, as gauges where they are understood, and all of them as they came."""
-    found = limits_of(getattr(row, "header_record", None))
+    found = shown_value(limits_of(getattr(row, "header_record", None)), row.team)
     return {"gauges": gauges(found, row.started_at), "rate_limits": list(found.items())}
 
 
@@ -314,9 +315,9 @@ def replayed(visible: QuerySet[RequestLog], row: RequestLog) -> list[RequestLog]
     return list(listed(visible.filter(id=row.replay_of))) if row.replay_of else []
 
 
-def list_attempts(response: ResponseLog | None) -> list[dict[str, Any]]:
+def list_attempts(response: ResponseLog | None, team: str) -> list[dict[str, Any]]:
     """Each try to reach a provider, its times in milliseconds since the request was admitted."""
-    return [in_milliseconds(attempt) for attempt in (response.attempts if response else [])]
+    return [in_milliseconds(attempt) for attempt in shown_value(response.attempts if response else [], team)]
 
 
 def in_milliseconds(attempt: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from gateway.dialects.content import decode_body
 from gateway.dialects.header_pairs import broken_pairs, needs_body
 from gateway.history.packing import Damaged
 from gateway.history.store import NotInHistory, rebuild_request
+from gateway.history.veil import shown_value
 from gateway.models import HeaderRule, HeaderRuleDryRun, RequestLog
 from gateway.policy.header_rule_checks import touches_contract
 from gateway.policy.header_rules import Direction, HeaderPair, RuleState
@@ -127,8 +128,18 @@ def examples_of(rule: HeaderRule, run: HeaderRuleDryRun, requests: Any) -> list[
     ids = [example["id"] for example in run.examples]
     rehearsal = Rehearsal(rule)
     rows = requests.filter(id__in=ids).select_related("header_record").order_by("-id")
-    found = [difference for row in rows if (difference := rehearsal.try_on(row)) is not None]
+    found = [as_seen(difference) for row in rows if (difference := rehearsal.try_on(row)) is not None]
     return sorted(found, key=lambda difference: not difference.broken)
+
+
+def as_seen(difference: Difference) -> Difference:
+    """By whoever asks: the rule was tried on what was recorded, and is compared before anything is hidden."""
+    team = difference.row.team
+    return difference._replace(
+        before=shown_value(difference.before, team),
+        after=shown_value(difference.after, team),
+        broken=shown_value(difference.broken, team),
+    )
 
 
 def newest_requests(last: int) -> Iterator[RequestLog]:

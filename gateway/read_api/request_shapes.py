@@ -16,7 +16,7 @@ SUMMARY_COLUMNS = (
     "response__cache_read_tokens", "response__service_tier",
 )  # fmt: skip
 LIST_COLUMNS = (
-    *SUMMARY_COLUMNS, "user_agent", "content_type", "is_streaming", "response__organization_id",
+    *SUMMARY_COLUMNS, "team", "user_agent", "content_type", "is_streaming", "response__organization_id",
     "response__stream_error",
 )  # fmt: skip
 USAGE = {

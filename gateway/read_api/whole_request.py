@@ -41,7 +41,7 @@ def listed_request(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of a list, from its columns: no header and no body."""
     return summary(row) | known(
         {
-            "userAgent": row["user_agent"],
+            "userAgent": shown_text(row["user_agent"], row["team"]),
             "contentType": row["content_type"],
             "organizationId": row["response__organization_id"],
             "response": known(
@@ -50,7 +50,7 @@ def listed_request(row: Mapping[str, Any]) -> dict[str, Any]:
                     "responseTime": rounded(row["response__duration_ms"]),
                     "isStreaming": row["is_streaming"],
                     "completedAt": completed_at(row["started_at"], row["response__duration_ms"]),
-                    "streamError": row["response__stream_error"],
+                    "streamError": shown_value(row["response__stream_error"], row["team"]),
                 }
             ),
         }

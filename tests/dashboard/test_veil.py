@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from arro3.io import read_parquet
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client, RequestFactory
@@ -16,11 +17,13 @@ from django.test import Client, RequestFactory
 from dashboard.models import AuditEvent
 from dashboard.veiling import veiling
 from gateway.configuration.sealing import access_key_pepper
+from gateway.dialects.names import Outcome
+from gateway.history.header_dry_run import dry_run
 from gateway.history.search.find import search
 from gateway.history.store import rebuild_request, rebuild_response
 from gateway.history.veil import Veil, current, curtain_of, drawn
 from gateway.history.visibility import EVERYTHING
-from gateway.models import ApiKey, Redaction, Team
+from gateway.models import ApiKey, HeaderRule, Redaction, Team
 from gateway.policy.keys import digest_key
 from gateway.tasks.search import index_new_text
 from tests.dashboard.people import client_of, person
@@ -44,7 +47,13 @@ BODY = {
         {"role": "user", "content": [RESULT]},
     ],
 }
-HEADERS = [("x-claude-code-session-id", SESSION), ("x-customer", WORD)]
+HEADERS = [
+    ("x-claude-code-session-id", SESSION),
+    ("x-customer", WORD),
+    ("user-agent", f"agent/1 ({WORD})"),
+    ("x-project", WORD),
+]
+FAILURE = {"type": "error", "error": {"type": "overloaded_error", "message": f"{WORD} has too many. Visible."}}
 
 
 @pytest.fixture
@@ -62,6 +71,7 @@ def addresses(request_id: Any) -> list[str]:
     return [
         *(f"/d/r/{request_id}/?tab={tab}" for tab in tabs),
         *(f"/d/r/{request_id}/?tab=raw&form={form}" for form in ("raw", "hex")),
+        f"/d/r/{request_id}/peek/",
         *(f"/d/r/{request_id}/copy/{form}/" for form in ("curl", "json", "markdown")),
         *(f"/d/r/{request_id}/raw/{part}/" for part in ("request", "response")),
         "/d/c/",
@@ -148,6 +158,57 @@ def test_a_key_that_reads_the_api_sees_what_is_shown(kept: Any) -> None:
     assert answer.status_code == 200
     assert "[hidden: keys]" in json.dumps(answer.json())
     assert holds(answer.content, KEY, WORD) == []
+
+
+def test_a_list_of_the_api_shows_what_a_page_would(kept: Any) -> None:
+    team = Team.objects.get_or_create(name="alpha")[0]
+    ApiKey.objects.create(name="robot", team=team, digest=digest_key(access_key_pepper(), b"tl_robot"))
+    answer = Client().get("/api/v1/requests", headers={"x-api-key": "tl_robot"})
+    assert answer.json()["requests"][0]["userAgent"] == "agent/1 ([hidden: customers])"
+    assert holds(answer.content, KEY, WORD) == []
+
+
+def test_the_facts_of_a_request_are_hidden_with_their_links() -> None:
+    Redaction.objects.create(name="customers", patterns=[WORD], revealed_by=["admin"])
+    sample = Sample(BODY, team="alpha", request_headers=HEADERS[1:], response_headers=[("request-id", f"req_{WORD}")])
+    page = f"/d/r/{keep_one(sample)}/"
+    seen = client_of("member").get(page).content.decode()
+    assert "agent/1 ([hidden: customers])" in seen
+    assert "project=[hidden: customers]" in seen
+    assert "req_[hidden: customers]" in seen
+    assert WORD not in seen
+    assert f"agent/1 ({WORD})" in client_of("admin").get(page + "?reveal=1").content.decode()
+
+
+def test_what_a_provider_said_of_an_error_is_hidden_in_the_drawer_too() -> None:
+    Redaction.objects.create(name="customers", patterns=[WORD])
+    sample = Sample(
+        BODY,
+        [json.dumps(FAILURE).encode()],
+        team="alpha",
+        status=529,
+        outcome=Outcome.UPSTREAM_ERROR,
+        response_headers=[("content-type", "application/json"), ("anthropic-ratelimit-requests-limit", WORD)],
+    )
+    request_id = keep_one(sample)
+    for address in ("peek/", "", "?tab=limits", "?tab=timeline", "?tab=cost"):
+        seen = client_of("member").get(f"/d/r/{request_id}/{address}").content.decode()
+        assert "[hidden: customers] has too many. Visible." in seen, address
+        assert WORD not in seen, address
+
+
+def test_the_dry_run_of_a_header_rule_hides_both_sides_of_what_it_compares(kept: Any) -> None:
+    rule = HeaderRule.objects.create(
+        name="r", direction="request", header="x-customer", action="replace", find=WORD, value=f"{WORD}-2"
+    )
+    dry_run(rule, 100, "root")
+    client = client_of("superuser")
+    User.objects.update(is_staff=True)
+    seen = client.get(f"/admin/gateway/headerrule/{rule.pk}/dry-run/").content.decode()
+    table = seen[seen.index("What the rule would change") :]
+    assert "[hidden: customers]<br>" in table
+    assert "[hidden: customers]-2<br>" in table
+    assert WORD not in table
 
 
 def test_a_stream_that_cannot_be_folded_is_not_given_in_pieces() -> None:
