@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps as django_apps
 from django.db import connections
 
 from gateway.dialects.names import ProviderDialect
@@ -11,9 +12,12 @@ from gateway.models import Provider
 
 
 def make_default_providers(using: str, **signal: Any) -> None:
-    """After each migrate. Their addresses stay empty: those of the environment are meant."""
+    """After each migrate, backwards too: by the model as it then is. Their addresses stay empty: those of the
+    environment are meant."""
     if Provider._meta.db_table not in connections[using].introspection.table_names():
         return  # migrated back to nothing
+    apps = signal.get("apps", django_apps)
+    manager = apps.get_model("gateway", "Provider").objects.using(using)
     for dialect in ProviderDialect:
         values = {"dialect": dialect.value, "address": ""}
-        Provider.objects.using(using).get_or_create(name=dialect.value, defaults=values)
+        manager.get_or_create(name=dialect.value, defaults=values)

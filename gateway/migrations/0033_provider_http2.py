@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
             model_name="provider",
             name="http2",
             field=models.BooleanField(
+                db_default=False,
                 default=False,
                 help_text="Requests share connections, where the provider takes HTTP/2 over TLS",
                 verbose_name="HTTP/2",

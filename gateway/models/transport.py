@@ -67,7 +67,10 @@ class ConnectionSettings(models.Model):
     client_certificate_file = models.CharField(max_length=500, blank=True, help_text="A PEM file on the host")
     client_key_file = models.CharField(max_length=500, blank=True, help_text="A PEM file; empty: in the certificate's")
     http2 = models.BooleanField(
-        "HTTP/2", default=False, help_text="Requests share connections, where the provider takes HTTP/2 over TLS"
+        "HTTP/2",
+        default=False,
+        db_default=False,
+        help_text="Requests share connections, where the provider takes HTTP/2 over TLS",
     )
     proxies = models.ManyToManyField(OutboundProxy, blank=True, help_text="None: called directly")
     proxy_choice = models.CharField(
