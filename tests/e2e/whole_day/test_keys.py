@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,11 +26,10 @@ CHOSEN = "[data-chosen] [data-row], [data-row][data-chosen]"
 
 @pytest.mark.parametrize("name", ADDRESSES)
 def test_the_keys_do_on_every_page_what_the_help_says(day: Day, browser: Browser, trouble: Trouble, name: str) -> None:
-    if name in LIVE:
-        say(day, "walked-to")
-        say(day, "walked-on-to")
     page = window(day, browser, trouble)
     page.goto(ADDRESSES[name] + ("" if name in LIVE else "?range=7d"))
+    if name in LIVE:
+        hears(page, day)
     helps(page)
     searches(page)
     turns_the_theme(page)
@@ -41,6 +41,21 @@ def test_the_keys_do_on_every_page_what_the_help_says(day: Day, browser: Browser
         enters(page, looks_into=name in LOOKED_INTO)
     trouble.expect_none(page)
     page.context.close()
+
+
+def hears(page: Page, day: Day) -> None:
+    """The gateway tells what it does once it knows that somebody watches."""
+    expect(page.locator("[data-state]")).to_have_text("live")
+
+    def two_are_told() -> bool:
+        say(day, "walked-to")
+        say(day, "walked-on-to")
+        rows = page.locator("[data-walk] [data-row]")
+        with suppress(AssertionError):
+            expect(rows.nth(1)).to_be_visible(timeout=2_000)
+        return rows.count() > 1
+
+    until(two_are_told, 60, "rows of what was just said")
 
 
 def helps(page: Page) -> None:
