@@ -38,7 +38,7 @@ PEOPLE = [
 ]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")  # of a package it would be made anew, in the same database, after tests elsewhere
 def day(
     demonstration_url: str,
     upstreams: dict[str, str],
