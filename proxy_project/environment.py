@@ -103,14 +103,20 @@ def parse_roles(text: str) -> tuple[str, ...]:
     return roles
 
 
-def parse_provider_url(text: str) -> str:
-    """The provider's origin and path prefix, without a trailing slash and without a trailing `/v1`."""
+def plain_address(text: str, example: str) -> SplitResult:
+    """Scheme, host, port and path, and nothing else. Raises ValueError, with an address such as it takes."""
     parts = urlsplit(text.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("needs a full address such as https://api.anthropic.com")
+        raise ValueError(f"needs a full address such as {example}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("needs an address without user name, query or fragment")
     check_port(parts)
+    return parts
+
+
+def parse_provider_url(text: str) -> str:
+    """The provider's origin and path prefix, without a trailing slash and without a trailing `/v1`."""
+    parts = plain_address(text, "https://api.anthropic.com")
     path = parts.path.rstrip("/")
     if path.endswith("/v1"):
         path = path[: -len("/v1")]
@@ -119,12 +125,7 @@ def parse_provider_url(text: str) -> str:
 
 def parse_otlp_endpoint(text: str) -> str:
     """Where spans are posted to: what was given, with `/v1/traces` behind it unless it ends so."""
-    parts = urlsplit(text.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("needs a full address such as http://collector.example:4318")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("needs an address without user name, query or fragment")
-    check_port(parts)
+    parts = plain_address(text, "http://collector.example:4318")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1/traces')}/v1/traces"
 
 

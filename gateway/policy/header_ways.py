@@ -102,7 +102,7 @@ class Way:
     def _find(self, ruled: tuple[HeaderPair, ...]) -> Outcome | None:
         outcome = self._work_out(ruled)
         size = sum(len(text) for _, text in ruled)
-        if size <= LONGEST_REMEMBERED and all(self._spellings[name] is RULED for name, _ in ruled):
+        if size <= LONGEST_REMEMBERED and all(self._spellings[name] == RULED for name, _ in ruled):
             if len(self._known) >= KNOWN_VALUES:
                 self._known.clear()
             self._known[ruled] = outcome

@@ -17,7 +17,7 @@ BODY = json.dumps(
         "model": "claude-opus-5-5",
         "messages": [{"role": "user", "content": "hi", "n": 7}, {"role": "user", "content": [{"text": "there"}]}],
         "metadata": {"user_id": USER_ID},
-        "safeguards": [{"cwd": "/home/ada/work"}],
+        "safeguards": [{"cwd": "/projects/atlas/work"}],
         "n": 1,
         "é": "accent",
     },
@@ -25,14 +25,14 @@ BODY = json.dumps(
 ).encode()
 
 MASKED: dict[str, tuple[str, list[str], list[str]]] = {
-    "a member": ("/safeguards", ["/home/ada"], ["d3v1ce", "there"]),
-    "with dots": ("safeguards", ["/home/ada"], ["d3v1ce"]),
-    "inside a string that holds JSON": ("metadata.user_id.device_id", ["d3v1ce"], ["session_id", "s-1", "/home/ada"]),
+    "a member": ("/safeguards", ["/projects/atlas"], ["d3v1ce", "there"]),
+    "with dots": ("safeguards", ["/projects/atlas"], ["d3v1ce"]),
+    "inside a string that holds JSON": ("metadata.user_id.device_id", ["d3v1ce"], ["session_id", "s-1", "/projects/atlas"]),
     "every element": ("/messages/*/content", ["hi", "there"], ["user", "d3v1ce"]),
     "one element": ("/messages/1/content/0/text", ["there"], ["hi"]),
     "every member": ("/metadata/*", ["d3v1ce", "s-1"], ["hi"]),
     "a key that is no ASCII": ("/é", ["accent"], ["hi"]),
-    "what is not there": ("/nothing/at/all", [], ["hi", "d3v1ce", "/home/ada"]),
+    "what is not there": ("/nothing/at/all", [], ["hi", "d3v1ce", "/projects/atlas"]),
 }
 
 
