@@ -25,6 +25,7 @@ GUIDES = [
     "examples/README.md",
     *(f"docs/{name}.md" for name in ("operations", "deployment", "connecting")),
 ]
+PAGES = [*GUIDES, *(str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))]
 LINK = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
 CAPTURED = re.compile(r'"(lost_\w+|recorder_fault)"')
 
@@ -81,7 +82,7 @@ def test_the_lines_to_paste_are_those_make_run_prints() -> None:
         assert [line for line in wanted if line not in guide] == [], client
 
 
-@pytest.mark.parametrize("name", GUIDES)
+@pytest.mark.parametrize("name", sorted(set(PAGES)))
 def test_every_link_leads_somewhere(name: str) -> None:
     for target in LINK.findall(text(name)):
         path, _, anchor = target.partition("#")
