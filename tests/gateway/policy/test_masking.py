@@ -27,7 +27,11 @@ BODY = json.dumps(
 MASKED: dict[str, tuple[str, list[str], list[str]]] = {
     "a member": ("/safeguards", ["/projects/atlas"], ["d3v1ce", "there"]),
     "with dots": ("safeguards", ["/projects/atlas"], ["d3v1ce"]),
-    "inside a string that holds JSON": ("metadata.user_id.device_id", ["d3v1ce"], ["session_id", "s-1", "/projects/atlas"]),
+    "inside a string that holds JSON": (
+        "metadata.user_id.device_id",
+        ["d3v1ce"],
+        ["session_id", "s-1", "/projects/atlas"],
+    ),
     "every element": ("/messages/*/content", ["hi", "there"], ["user", "d3v1ce"]),
     "one element": ("/messages/1/content/0/text", ["there"], ["hi"]),
     "every member": ("/metadata/*", ["d3v1ce", "s-1"], ["hi"]),
