@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.policy.header_rules import Applied
-from gateway.policy.header_ways import HeaderRules
+from gateway.policy.header_rules import Deed
+from gateway.policy.header_ways import HeaderRules, Ways
 
 if TYPE_CHECKING:
     from gateway.api.facts import Facts
@@ -21,31 +21,29 @@ class RulesOnTheWay:
     __slots__ = ("_request", "_ways")
 
     def __init__(self, request: GatewayRequest, facts: Facts, target: Target, rules: HeaderRules) -> None:
+        self._request: Deed | None = None
+        self._ways = rules.everyone or self._ways_of(request, facts, target, rules)
+
+    @staticmethod
+    def _ways_of(request: GatewayRequest, facts: Facts, target: Target, rules: HeaderRules) -> Ways:
         caller = facts.caller
-        self._request: Applied | None = None
-        self._ways = rules.ways(
-            rules.context(
-                target.provider.name,
-                (caller.team if caller else "") or request.label,
-                caller.name if caller else "",
-                target.model or facts.envelope.model,
-            )
-        )
+        team, key = (caller.team, caller.name) if caller else ("", "")
+        model = target.model or facts.envelope.model
+        return rules.ways(rules.context(target.provider.name, team or request.label, key, model))
 
     def there(self, exchange: Exchange, pairs: list[HeaderPair]) -> list[HeaderPair]:
         """The request's headers as the provider gets them."""
         way = self._ways.there
-        applied = self._request = None if way is None else way.apply(pairs)
-        if applied is None and not exchange.ruled:
-            return pairs
-        # Also when an earlier try's were told and there are none now.
-        exchange.header_rules(applied, None)
-        return pairs if applied is None else applied.pairs
+        deed = self._request = None if way is None else way.deed(pairs)
+        if deed is not None or exchange.ruled:
+            # Also when an earlier try's were told and there are none now.
+            exchange.header_rules(deed, None)
+        return pairs if way is None or deed is None else way.done(pairs, deed)
 
     def back(self, exchange: Exchange, reply: Reply) -> None:
         """The answer's headers as the client gets them."""
         way = self._ways.back
-        applied = None if way is None else way.apply(reply.pairs)
-        if applied is not None:
-            exchange.header_rules(self._request, applied)
-            reply.pairs = applied.pairs
+        deed = None if way is None else way.deed(reply.pairs)
+        if way is not None and deed is not None:
+            exchange.header_rules(self._request, deed)
+            reply.pairs = way.done(reply.pairs, deed)

@@ -88,8 +88,7 @@ class Rehearsal:
 
     def _run(self, rules: HeaderRules, row: RequestLog, pairs: list[HeaderPair]) -> Values:
         context = rules.context(row.provider, row.team, row.access_key, row.routed_model or row.requested_model)
-        applied = rules.apply(self.direction, context, pairs)
-        return values_of(pairs if applied is None else applied.pairs)
+        return values_of(rules.apply(self.direction, context, pairs))
 
     def _broken(self, row: RequestLog, before: Values, after: Values) -> list[str]:
         if self.direction is not Direction.REQUEST:

@@ -11,7 +11,7 @@ frames a message cannot be named by a rule (`header_rule_checks.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -107,24 +107,23 @@ class Change(NamedTuple):
     after: tuple[bytes, ...]
 
 
-class Applied(NamedTuple):
-    """`pairs` is what goes on; the list that was given when nothing changed. `fired` acted, if only for a later one."""
-
-    pairs: list[HeaderPair]
-    fired: tuple[Label, ...] = ()
-    changes: tuple[Change, ...] = ()
-    shadow: tuple[Label, ...] = ()
-    """Those in shadow that would have changed something, and what: `would`."""
-    would: tuple[Change, ...] = ()
-
-
 class Work(NamedTuple):
     """What rules do to pairs. `moved` by place among the ones that have rules: the value there now; None: it goes."""
 
     fired: tuple[Label, ...]
     changes: tuple[Change, ...]
-    moved: dict[int, bytes | None]
-    added: list[HeaderPair]
+    moved: Mapping[int, bytes | None] = {}
+    added: Sequence[HeaderPair] = ()
+
+
+class Deed(NamedTuple):
+    """What was done to the headers of one direction, those that acted only for a later rule included. The same object
+    for all headers to which the same was done before, as far as that is remembered."""
+
+    work: Work
+    shadow: tuple[Label, ...] = ()
+    """Those in shadow that would have changed something, and what: `would`."""
+    would: tuple[Change, ...] = ()
 
 
 class Value(NamedTuple):

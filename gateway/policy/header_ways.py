@@ -13,44 +13,17 @@ from gateway.policy.header_rules import (
     EVERYTHING,
     KNOWN_VALUES,
     LONGEST_REMEMBERED,
-    Applied,
-    Change,
+    Deed,
     Direction,
     HeaderPair,
     HeaderRuleEntry,
-    Label,
     Plan,
     RuleContext,
-    Work,
 )
 
 KNOWN_KINDS: Final = 4096
 LONGEST_KNOWN: Final = 200
 LEFT_ALONE, RULED, SECRET = range(3)
-
-
-class Outcome(NamedTuple):
-    """Of what is live, and what the others, in shadow, would have done; as in `Applied`."""
-
-    work: Work
-    shadow: tuple[Label, ...] = ()
-    would: tuple[Change, ...] = ()
-
-
-class Spellings(dict[bytes, int]):
-    """What is done of each header's name as it is spelt: LEFT_ALONE, RULED, or SECRET, which is ruled, too."""
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__()
-        self._groups = plan.groups
-
-    def __missing__(self, name: bytes) -> int:
-        group = self._groups.get(name.lower())
-        found = LEFT_ALONE if group is None else RULED if group.remembers else SECRET
-        if len(self) >= KNOWN_VALUES:
-            self.clear()
-        self[name] = found
-        return found
 
 
 class Way:
@@ -65,31 +38,32 @@ class Way:
         self._live = Plan(live)
         self._trial = Plan(meant) if len(live) < len(meant) else None
         self._shadows = frozenset(entry.label for entry in meant if entry.is_shadow)
-        self._spellings = Spellings(self._trial or self._live)
-        self._known: dict[tuple[HeaderPair, ...], Outcome | None] = {}
+        self._spellings: dict[bytes, int] = {}
+        """What is done of each header's name as it is spelt: LEFT_ALONE, RULED, or SECRET, which is ruled, too. A
+        plain dictionary: this is asked for every header of every request."""
+        self._known: dict[tuple[HeaderPair, ...], Deed | None] = {}
 
-    def apply(self, pairs: Sequence[HeaderPair]) -> Applied | None:
-        """What the rules make of the headers; None: nothing was, or would have been, changed."""
+    def deed(self, pairs: Sequence[HeaderPair]) -> Deed | None:
+        """What the rules do to the headers; None: nothing was, or would have been, changed."""
         spellings = self._spellings
-        ruled = tuple([pair for pair in pairs if spellings[pair[0]]])
         try:
-            outcome = self._known[ruled]
+            ruled = tuple([pair for pair in pairs if spellings[pair[0]]])
         except KeyError:
-            outcome = self._find(ruled)
-        if outcome is None:
-            return None
-        work, shadow, would = outcome
-        return Applied(self._changed(pairs, work), work.fired, work.changes, shadow, would)
+            ruled = self._learn(pairs)
+        try:
+            return self._known[ruled]
+        except KeyError:
+            return self._find(ruled)
 
-    def _changed(self, pairs: Sequence[HeaderPair], work: Work) -> list[HeaderPair]:
-        if not work.changes:
-            return list(pairs)
+    def done(self, pairs: Sequence[HeaderPair], deed: Deed) -> list[HeaderPair]:
+        """The headers, of which it is the deed, as they go on."""
+        work = deed.work
         if not work.moved:
             return [*pairs, *work.added]
         kept: list[HeaderPair] = []
         place = -1
         for pair in pairs:
-            if self._spellings[pair[0]]:
+            if self._spelling(pair[0]):
                 place += 1
                 if place in work.moved:
                     text = work.moved[place]
@@ -97,26 +71,39 @@ class Way:
                         kept.append((pair[0], text))
                     continue
             kept.append(pair)
-        return kept + work.added
+        return [*kept, *work.added]
 
-    def _find(self, ruled: tuple[HeaderPair, ...]) -> Outcome | None:
-        outcome = self._work_out(ruled)
+    def _learn(self, pairs: Sequence[HeaderPair]) -> tuple[HeaderPair, ...]:
+        return tuple([pair for pair in pairs if self._spelling(pair[0])])
+
+    def _spelling(self, name: bytes) -> int:
+        found = self._spellings.get(name)
+        if found is None:
+            group = (self._trial or self._live).groups.get(name.lower())
+            found = LEFT_ALONE if group is None else RULED if group.remembers else SECRET
+            if len(self._spellings) >= KNOWN_VALUES:
+                self._spellings.clear()
+            self._spellings[name] = found
+        return found
+
+    def _find(self, ruled: tuple[HeaderPair, ...]) -> Deed | None:
+        deed = self._work_out(ruled)
         size = sum(len(text) for _, text in ruled)
-        if size <= LONGEST_REMEMBERED and all(self._spellings[name] == RULED for name, _ in ruled):
+        if size <= LONGEST_REMEMBERED and all(self._spelling(name) == RULED for name, _ in ruled):
             if len(self._known) >= KNOWN_VALUES:
                 self._known.clear()
-            self._known[ruled] = outcome
-        return outcome
+            self._known[ruled] = deed
+        return deed
 
-    def _work_out(self, ruled: tuple[HeaderPair, ...]) -> Outcome | None:
+    def _work_out(self, ruled: tuple[HeaderPair, ...]) -> Deed | None:
         work = self._live.run(ruled)
         if self._trial is None:
-            return Outcome(work) if work.fired else None
+            return Deed(work) if work.fired else None
         tried = self._trial.run(ruled)
         shadow = tuple(label for label in tried.fired if label in self._shadows)
         if not work.fired and not shadow:
             return None
-        return Outcome(work, shadow, tried.changes if shadow else ())
+        return Deed(work, shadow, tried.changes if shadow else ())
 
 
 class Ways(NamedTuple):
@@ -134,6 +121,8 @@ class HeaderRules:
         self._asks_model = any(entry.models for entry in entries)
         self._asks = self._asks_model or any(entry.providers or entry.teams or entry.keys for entry in entries)
         self._ways: dict[RuleContext, Ways] = {}
+        self.everyone = None if self._asks else self._prepare(EVERYTHING)
+        """What holds for every request, where no rule asks what it is."""
 
     def context(self, provider: str, team: str, key: str, model: str | None) -> RuleContext:
         """What no rule asks for is left out, so that fewer kinds of requests are told apart."""
@@ -141,11 +130,12 @@ class HeaderRules:
             return EVERYTHING
         return RuleContext(provider, team, key, model if self._asks_model and model else "")
 
-    def apply(self, direction: Direction, context: RuleContext, pairs: list[HeaderPair]) -> Applied | None:
-        """As `Way.apply`."""
+    def apply(self, direction: Direction, context: RuleContext, pairs: Sequence[HeaderPair]) -> list[HeaderPair]:
+        """The headers as they go on."""
         ways = self.ways(context)
         way = ways.there if direction is Direction.REQUEST else ways.back
-        return None if way is None else way.apply(pairs)
+        deed = None if way is None else way.deed(pairs)
+        return list(pairs) if way is None or deed is None else way.done(pairs, deed)
 
     def ways(self, context: RuleContext) -> Ways:
         return self._ways.get(context) or self._prepare(context)

@@ -19,12 +19,12 @@ import structlog
 
 from gateway.dialects.names import Outcome
 from gateway.policy.capture import CaptureMode, CaptureRule
-from gateway.policy.header_rules import Applied
+from gateway.policy.header_rules import Deed
 from gateway.policy.redaction import Redactor
 from gateway.recording.counters import DROP_SLOTS, TELEMETRY_SLOTS, Counters, Slot
 from gateway.recording.delta import Delta
 from gateway.recording.failpoints import armed, hit
-from gateway.recording.records import Admission, Attempt, BodyPatch, End, ResponseHead, RulesApplied, Translated
+from gateway.recording.records import Admission, Attempt, BodyPatch, End, ResponseHead, Translated
 from gateway.recording.rules_told import RulesTold
 from gateway.recording.spool import Spool, SpoolRefusal
 from gateway.recording.withheld import Withheld, withhold
@@ -262,7 +262,7 @@ class Exchange:
         except Exception:
             self._fault("translated")
 
-    def header_rules(self, request: Applied | None, response: Applied | None) -> None:
+    def header_rules(self, request: Deed | None, response: Deed | None) -> None:
         """What rules did, or would have done, to the headers of each direction, in clear: they are redacted here."""
         try:
             if armed:
@@ -270,7 +270,7 @@ class Exchange:
             if not self._finished:
                 tell = self._recorder.rules_told if self.withheld is None else RulesTold(self._kept_headers)
                 self.ruled = True
-                self._delta.rules = RulesApplied(tell(request), tell(response))
+                self._delta.rules = tell(request, response)
                 self.mark()
         except Exception:
             self._fault("header_rules")

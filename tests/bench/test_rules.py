@@ -18,9 +18,10 @@ REQUEST = [(b"user-agent", b"claude-cli/2"), (b"x-stainless-os", b"Linux"), (b"x
 def test_five_of_a_hundred_act_and_the_others_look() -> None:
     apply_document(read_document(document(100, 5, "draft")), {})
     rules = HeaderRules([rule.entry for rule in HeaderRule.objects.all()])
-    there = rules.apply(Direction.REQUEST, RuleContext("anthropic"), REQUEST)
-    back = rules.apply(Direction.RESPONSE, RuleContext("anthropic"), [(b"content-type", b"text/plain")])
+    there, back = rules.ways(RuleContext("anthropic"))
     assert there is not None
     assert back is not None
-    assert len(there.fired) + len(back.fired) == 5
-    assert (MARK.encode(), b"on") in back.pairs
+    answer = [(b"content-type", b"text/plain")]
+    deeds = [there.deed(REQUEST), back.deed(answer)]
+    assert sum(len(deed.work.fired) for deed in deeds if deed is not None) == 5
+    assert (MARK.encode(), b"on") in rules.apply(Direction.RESPONSE, RuleContext("anthropic"), answer)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.dialects.names import Outcome
-from gateway.policy.header_rules import Applied, Change, Label
+from gateway.policy.header_rules import Change, Deed, Label, Work
 from gateway.recording import failpoints
 from gateway.recording.assemble import Recorded, assemble, read_frames
 from gateway.recording.counters import Slot, read_counters
@@ -157,7 +157,7 @@ async def test_a_fault_in_a_hook_costs_the_record_and_not_the_exchange(spool_dir
         exchange.request_body(b"body")
         exchange.patch(0, 1, b"x")
         exchange.translated(Translated("chat", "openai"))
-        exchange.header_rules(Applied([], (Label(1, "a"),)), None)
+        exchange.header_rules(Deed(Work((Label(1, "a"),), ())), None)
         exchange.attempt(Attempt("anthropic", "https://api.example", 1))
         exchange.response_head(200, [])
         exchange.chunk(b"chunk")
@@ -194,7 +194,7 @@ async def test_what_header_rules_did_is_kept_with_secrets_as_fingerprints(spool_
     live, shadow = Label(3, "strip"), Label(4, "later")
     changed = Change(b"x-team", (b"a", b"b"), (b"c",))
     hidden = Change(b"authorization", (b"Bearer sk-ant-api03-secret-value",), ())
-    exchange.header_rules(Applied([], (live,), (changed, hidden), (shadow,), (changed,)), None)
+    exchange.header_rules(Deed(Work((live,), (changed, hidden)), (shadow,), (changed,)), None)
     exchange.finish(Outcome.COMPLETED)
     await recorder.stop()
     [recorded] = read_spool(spool_dir).values()
