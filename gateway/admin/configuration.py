@@ -81,7 +81,7 @@ class OutboundProxyAdmin(VersionedAdmin):
     form = ProxyForm
     list_display = ("name", "address", "username", "position", "enabled")
     search_fields = ("name", "address")
-    fields = ("name", "address", "username", "password", "bypass", "position", "enabled")
+    fields = ("name", "address", "username", "password", "bypass", "ca_file", "position", "enabled")
 
 
 GO_BACK = "go_back"

@@ -120,7 +120,7 @@ def proxy_of(row: Row) -> ProxyEntry:
         log.error("the password of the proxy %s %s", row["name"], error)
         password = ""
     bypass = tuple(host.lower() for host in row["bypass"])
-    return ProxyEntry(row["name"], row["address"], row["username"], password, bypass)
+    return ProxyEntry(row["name"], row["address"], row["username"], password, bypass, row["ca_file"])
 
 
 def transport_of(row: Row, proxies: tuple[ProxyEntry, ...]) -> TransportSettings:

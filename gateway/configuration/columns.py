@@ -23,7 +23,7 @@ PROVIDER = (
     "max_in_flight", "queue_size", "queue_longest_wait", "queue_when_full", "queue_long_bytes",
 )  # fmt: skip
 CREDENTIAL = ("per_minute",)
-PROXY = ("address", "username", "bypass", "position", "enabled")
+PROXY = ("address", "username", "bypass", "ca_file", "position", "enabled")
 ROUTE = (
     "weight", "strategy", "fallback_on", "scenario", "min_tokens", "dialects", "keys", "teams", "headers", "min_bytes",
     "max_bytes",

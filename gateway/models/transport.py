@@ -20,7 +20,7 @@ class OutboundProxy(models.Model):
 
     name = models.CharField(max_length=64, unique=True, validators=[NAME_VALIDATOR])
     address = models.CharField(
-        max_length=500, validators=[check_proxy_address], help_text="http:// or socks5://, host and port"
+        max_length=500, validators=[check_proxy_address], help_text="http://, https:// or socks5://, host and port"
     )
     username = models.CharField(max_length=200, blank=True)
     ciphertext = models.BinaryField(editable=False, blank=True, default=b"", help_text="the password, encrypted")
@@ -29,6 +29,13 @@ class OutboundProxy(models.Model):
         blank=True,
         validators=[check_texts],
         help_text="Hosts called directly; .example.com: all below",
+    )
+    ca_file = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Authorities to trust for an https:// one instead of the system's: a PEM file on the host",
     )
     position = models.PositiveIntegerField(default=100, help_text="The lowest is tried first")
     enabled = models.BooleanField(default=True)

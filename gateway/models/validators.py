@@ -64,8 +64,10 @@ def check_extra_headers(value: Any) -> None:
 
 def check_proxy_address(value: str) -> None:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "socks5") or not parts.hostname or parts.username or parts.path.strip("/"):
-        raise ValidationError("A proxy is written as http://host:3128 or socks5://host:1080; its user stands apart.")
+    if parts.scheme not in ("http", "https", "socks5") or not parts.hostname or parts.username or parts.path.strip("/"):
+        raise ValidationError(
+            "A proxy is written as http://host:3128, https://host:3129 or socks5://host:1080; its user stands apart."
+        )
 
 
 def check_http_address(value: str) -> None:

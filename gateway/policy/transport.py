@@ -17,14 +17,16 @@ class ProxyChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProxyEntry:
-    """An outbound proxy. `address`: http or socks5, host and port. `bypass`: hosts that are called directly, a leading
-    dot standing for all below."""
+    """An outbound proxy. `address`: http, https or socks5, host and port. `bypass`: hosts that are called directly, a
+    leading dot standing for all below. `ca_file`: authorities that an https one's certificate is checked by; empty: the
+    system's."""
 
     name: str
     address: str
     username: str = ""
     password: str = field(default="", repr=False)
     bypass: tuple[str, ...] = ()
+    ca_file: str = ""
 
     def carries(self, host: str) -> bool:
         host = host.lower()

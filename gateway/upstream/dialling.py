@@ -24,9 +24,10 @@ Address = tuple[int, Any]
 """(family, what connect takes)"""
 
 
-def default_tls() -> ssl.SSLContext:
-    """Verifies against the system's store or what SSL_CERT_FILE names; speaks HTTP/1.1 only."""
-    context = ssl.create_default_context()
+def default_tls(ca_file: str = "") -> ssl.SSLContext:
+    """Verifies against the authorities in the file, or else the system's store or what SSL_CERT_FILE names; speaks
+    HTTP/1.1 only. Raises OSError when the file cannot be used."""
+    context = ssl.create_default_context(cafile=ca_file or None)
     context.set_alpn_protocols(["http/1.1"])
     return context
 

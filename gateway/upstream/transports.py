@@ -32,10 +32,7 @@ def build_transport(reach: Reach, settings: TransportSettings | None = None) -> 
 
 def tls_of(settings: TransportSettings) -> ssl.SSLContext:
     """Raises OSError when a file it names cannot be used."""
-    context = default_tls()
-    if settings.ca_file:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        context.set_alpn_protocols(["http/1.1"])
+    context = default_tls(settings.ca_file)
     if settings.tls_minimum:
         context.minimum_version = TLS_VERSIONS[settings.tls_minimum]
     if settings.client_certificate_file:

@@ -29,6 +29,7 @@ from gateway.upstream.failures import ConnectTimedOut, Unreachable, UnsendableRe
 from gateway.upstream.pool import IDLE_SECONDS, Pool
 from gateway.upstream.proxying import Proxies
 from gateway.upstream.stream import Head, Source
+from gateway.upstream.tunnel import Tunnel
 
 Origin = tuple[str, str, int]
 """(scheme, host, port)"""
@@ -139,7 +140,9 @@ class WireTransport(httpx.AsyncBaseTransport):
         """A new socket with `make`'s protocol on it; over https when TLS stands."""
         scheme, host, port = origin
         if self._proxies is not None:
-            opened = await self._proxies.open_socket(host, port, self._reach)
+            opened = await self._proxies.open(host, port, self._reach)
+            if isinstance(opened, Tunnel):
+                return await opened.carry(make, tls if scheme == "https" else None, host)
         else:
             opened = await open_socket(host, port, self._reach)
         options: dict[str, Any] = {}

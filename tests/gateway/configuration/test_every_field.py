@@ -67,8 +67,8 @@ settings:
   remote_interval: 300
   public_url: https://turnlog.example.com
 proxies:
-  - {name: office, address: "http://proxy.example:3128", username: ada, password_env: PROXY_PASSWORD,
-     bypass: [.internal], position: 5, enabled: true}
+  - {name: office, address: "https://proxy.example:3129", username: ada, password_env: PROXY_PASSWORD,
+     bypass: [.internal], ca_file: /etc/proxy-ca.pem, position: 5, enabled: true}
 providers:
   - name: mirror
     dialect: anthropic
@@ -236,7 +236,8 @@ def test_every_field_reaches_the_snapshot() -> None:
     assert (transport.connect_timeout, transport.header_timeout, transport.idle_timeout) == (3, 120, 90.5)
     assert (transport.pool_size, transport.pool_idle_seconds, transport.pool_life_seconds) == (50, 30, 600)
     assert (transport.tls_minimum, transport.ca_file, transport.http2) == ("1.3", "/etc/ca.pem", True)
-    assert (transport.proxies[0].password, transport.proxies[0].bypass) == ("proxy-secret", (".internal",))
+    (proxy,) = transport.proxies
+    assert (proxy.password, proxy.bypass, proxy.ca_file) == ("proxy-secret", (".internal",), "/etc/proxy-ca.pem")
     breaker = mirror.breaker
     assert (breaker.mode, breaker.failures, breaker.error_share, breaker.volume) == (BreakerMode.ENFORCE, 3, 0.25, 10)
     assert mirror.retry is not None
@@ -330,7 +331,7 @@ def test_the_disk_copy_gives_the_same_snapshot_and_holds_no_secret(tmp_path: Pat
         ("providers: [{name: anthropic, dialect: anthropic, keyless: sometimes}]", "keyless: needs true or false"),
         ("providers: [{name: anthropic, dialect: anthropic, breaker_error_percent: 101}]", "less than or equal to 100"),
         ("providers: [{name: anthropic, dialect: anthropic, retry_on: connect}]", "retry_on: needs a list"),
-        ("proxies: [{name: a, address: 'https://proxy:1'}]", "http://host:3128 or socks5://host:1080"),
+        ("proxies: [{name: a, address: 'ftp://proxy:1'}]", "http://host:3128, https://host:3129 or socks5://host:1080"),
         ("proxies: [{name: a}]", "this proxy needs 'address'"),
         ("alert_rules: [{name: a, metric: luck, threshold: 1}]", "luck"),
         ("alert_rules: [{name: a, metric: error_rate}]", "this alert rule needs 'threshold'"),

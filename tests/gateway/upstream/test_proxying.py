@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,14 @@ from gateway.policy.transport import ProxyChoice, ProxyEntry, TransportSettings
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.failures import Unreachable
 from tests.conftest import free_port
+from tests.gateway.upstream.certificates import make_certificate, server_side
 from tests.upstream import FakeProvider
+
+KINDS = ["http", "https", "socks5"]
 
 
 class Proxy:
-    """Speaks CONNECT, or SOCKS5 with a user and a password; `asked` is where it was asked to go."""
+    """Speaks CONNECT, in clear or over TLS, or SOCKS5; with a user and a password. `asked` is where it was to go."""
 
     def __init__(self, kind: str, password: str = "") -> None:
         self.kind = kind
@@ -27,13 +31,13 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            host, port = await (self.connect(reader, writer) if self.kind == "http" else self.socks(reader, writer))
+            host, port = await (self.socks(reader, writer) if self.kind == "socks5" else self.connect(reader, writer))
             self.asked.append(f"{host}:{port}")
             there, back = await asyncio.open_connection(host, port)
         except (ValueError, OSError, asyncio.IncompleteReadError):
             writer.close()
             return
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" if self.kind == "http" else b"\5\0\0\1\0\0\0\0\0\0")
+        writer.write(b"\5\0\0\1\0\0\0\0\0\0" if self.kind == "socks5" else b"HTTP/1.1 200 OK\r\n\r\n")
         await asyncio.gather(pipe(reader, back), pipe(there, writer))
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int]:
@@ -74,9 +78,10 @@ async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @asynccontextmanager
-async def running(kind: str, password: str = "") -> AsyncIterator[Proxy]:
+async def running(kind: str, password: str = "", pem: Path | None = None) -> AsyncIterator[Proxy]:
     proxy = Proxy(kind, password)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    tls = server_side(pem) if kind == "https" and pem is not None else None
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
@@ -105,20 +110,25 @@ async def status(
         await client.aclose()
 
 
-@pytest.mark.parametrize("kind", ["http", "socks5"])
+@pytest.fixture
+def pem(tmp_path: Path) -> Path:
+    return make_certificate(tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("password", ["", "secret"])
-async def test_a_provider_is_reached_through_a_proxy(kind: str, password: str) -> None:
-    async with FakeProvider() as provider, running(kind, password) as proxy:
-        assert await status(provider, entry(kind, proxy.port, password)) == 200
+async def test_a_provider_is_reached_through_a_proxy(kind: str, password: str, pem: Path) -> None:
+    async with FakeProvider() as provider, running(kind, password, pem) as proxy:
+        assert await status(provider, entry(kind, proxy.port, password, ca_file=str(pem))) == 200
         assert proxy.asked == [provider.url.removeprefix("http://")]
         assert not [name for name, _ in provider.requests[0].headers if name.lower().startswith(b"proxy")]
 
 
-@pytest.mark.parametrize("kind", ["http", "socks5"])
-async def test_a_wrong_password_is_a_provider_that_cannot_be_reached(kind: str) -> None:
-    async with FakeProvider() as provider, running(kind, "secret") as proxy:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_wrong_password_is_a_provider_that_cannot_be_reached(kind: str, pem: Path) -> None:
+    async with FakeProvider() as provider, running(kind, "secret", pem) as proxy:
         with pytest.raises(Unreachable, match="the proxy"):
-            await status(provider, entry(kind, proxy.port, "wrong"))
+            await status(provider, entry(kind, proxy.port, "wrong", ca_file=str(pem)))
         assert not provider.requests
 
 
