@@ -1,7 +1,7 @@
 """Writes down what people do: signing in and out, reading what was said, taking it away, changing anything.
 
-Reads and exports are known by the address that was answered (`WATCHED`), so that no view can forget to say so; changes
-by the versions of the configuration and by the admin's own log.
+Reads and exports are known by the address that was answered (`WATCHED`), and an export by its being a file too, so that
+no view can forget to say so; changes by the versions of the configuration and by the admin's own log.
 """
 
 from __future__ import annotations
@@ -67,9 +67,17 @@ def note(
     )
 
 
+def watched(request: HttpRequest, response: HttpResponseBase) -> Action | None:
+    """What an answer did that is written down: what its address is watched for, and every file is taken away."""
+    if request.resolver_match is None:
+        return None
+    is_file = response.headers.get("Content-Disposition", "").startswith("attachment")
+    return WATCHED.get(request.resolver_match.view_name, Action.EXPORTED if is_file else None)
+
+
 def note_watched(request: HttpRequest, response: HttpResponseBase) -> None:
     match = request.resolver_match
-    action = WATCHED.get(match.view_name) if match else None
+    action = watched(request, response)
     if (
         action is not None
         and match is not None
@@ -100,7 +108,7 @@ def auditing(get_response: Sync | Async) -> Sync | Async:
                 response: HttpResponseBase = await get_response(request)
             finally:
                 current.reset(token)
-            if request.resolver_match and request.resolver_match.view_name in WATCHED:
+            if watched(request, response) is not None:
                 await sync_to_async(note_watched)(request, response)
             return response
 

@@ -54,6 +54,14 @@ def test_reading_and_taking_away_are_written_down() -> None:
     assert str(found) in events()[0][2]
 
 
+def test_a_table_taken_away_as_a_file_is_written_down() -> None:
+    client = client_of("superuser")
+    assert client.get("/d/usage/?range=30d").status_code == 200
+    assert client.get("/d/usage/?range=30d&format=csv").status_code == 200
+    [event] = AuditEvent.objects.filter(action="exported")
+    assert (event.target, event.details) == ("d:usage", "range=30d&format=csv")
+
+
 def test_what_was_refused_is_not_a_read() -> None:
     client = client_of("other")
     found = keep_one(Sample(REQUEST, team="alpha"))
