@@ -59,16 +59,25 @@ class _Payload(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(_Payload).decode
+_NONE_OPEN: Final = -1
 
 
 class MessagesStreamDecoder(StreamReader):
-    """The fold. `message_stop`, or the body's end after a stop reason, is the end."""
+    """The fold. `message_stop`, or the body's end after a stop reason, is the end.
+
+    Anthropic sends one block after the other. Servers that only speak its dialect leave several open at once: a block
+    that begins while the input of a call is still being written waits until that call is whole.
+    """
 
     def __init__(self, request: Request, profile: Profile) -> None:
         super().__init__(request)
         self._usage: JSONObject = {}
         self._stop: Stop | None = None
         self._block: JSONObject | None = None
+        self._index: int | None = _NONE_OPEN
+        self._calls = False
+        """The open block is a call."""
+        self._held: dict[int, list[_Payload]] = {}
         self._said = False
         self._signature = ""
         self._input: list[str] = []
@@ -87,10 +96,20 @@ class MessagesStreamDecoder(StreamReader):
             if lenient is None:
                 return
             payload = lenient
+        self._take(payload, events)
+        if self._held and self._block is None and not self._ended:
+            self._release(events)
+
+    def _take(self, payload: _Payload, events: list[StreamEvent]) -> None:
         kind = payload.type
         if kind == "content_block_delta":
-            if payload.delta is not None:
-                self._grow(payload.delta, events)
+            delta = payload.delta
+            if delta is None:
+                return
+            if payload.index == self._index and not (self._calls and (delta.text or delta.thinking)):
+                self._grow(delta, events)
+            else:
+                self._grow_elsewhere(payload, delta, events)
         elif kind == "error" or payload.error:
             self._fail(read_failure({"error": payload.error or {}}), events)
         else:
@@ -98,9 +117,9 @@ class MessagesStreamDecoder(StreamReader):
 
     def _step(self, kind: str | None, payload: _Payload, events: list[StreamEvent]) -> None:
         if kind == "content_block_start":
-            self._begin(payload.content_block or {}, events)
+            self._begin_in_turn(payload, events)
         elif kind == "content_block_stop":
-            self._end_block(events)
+            self._stop_block(payload, events)
         elif kind == "message_start":
             self._start(payload.message or {}, events)
         elif kind == "message_delta":
@@ -116,18 +135,66 @@ class MessagesStreamDecoder(StreamReader):
         model = text_or_none(message.get("model")) or self._request.model
         events.append(Started(text_or_none(message.get("id")) or "", model, read_usage(self._usage)))
 
-    def _begin(self, block: JSONObject, events: list[StreamEvent]) -> None:
+    def _is_unfinished_call(self) -> bool:
+        return self._calls and not is_object(_input_of("".join(self._input)))
+
+    def _begin_in_turn(self, payload: _Payload, events: list[StreamEvent]) -> None:
+        index = payload.index
+        if self._block is not None and index is not None and index != self._index:
+            if not self._is_unfinished_call():
+                self._end_block(events)
+                self._release(events)
+            if self._is_unfinished_call():
+                self._held.setdefault(index, []).append(payload)
+                return
+        self._begin(index, payload.content_block or {}, events)
+
+    def _stop_block(self, payload: _Payload, events: list[StreamEvent]) -> None:
+        index = payload.index
+        if index is not None and index in self._held:
+            self._held[index].append(payload)
+        elif index is None or index == self._index:  # one that has ended already may be stopped again
+            self._end_block(events)
+
+    def _release(self, events: list[StreamEvent]) -> None:
+        """What waited follows, as far as it is whole."""
+        while self._held and self._block is None:
+            for payload in self._held.pop(next(iter(self._held))):
+                self._take(payload, events)
+
+    def _grow_elsewhere(self, payload: _Payload, delta: _Delta, events: list[StreamEvent]) -> None:
+        """A delta that the open block cannot take: of one that waits, was never begun or is over, or words on the index
+        of a call. Words get a block of their own after it; input and signatures belong to their block or nowhere."""
+        index = payload.index
+        kind = "text" if delta.text else "thinking" if delta.thinking else None
+        if self._block is None:
+            if kind is not None:
+                self._begin(index, {"type": kind}, events)
+                self._grow(delta, events)
+        elif index is not None and index in self._held:
+            self._held[index].append(payload)
+        elif index is None and (kind is None or not self._calls):
+            self._grow(delta, events)
+        elif kind is not None:
+            place = ~(self._index or 0) if index in (None, self._index) else index
+            start = _Payload("content_block_start", place, content_block={"type": kind})
+            self._held.setdefault(place, [start]).append(msgspec.structs.replace(payload, index=place))
+
+    def _begin(self, index: int | None, block: JSONObject, events: list[StreamEvent]) -> None:
         self._end_block(events)
         self._block = block
+        self._index = index
         self._said = False
         self._signature = text_or_none(block.get("signature")) or ""
         self._input.clear()
         kind = block.get("type")
-        if kind == "tool_use":
+        self._calls = kind == "tool_use"
+        if self._calls:
             self._said = True
             events.append(ToolCallStarted(str(block.get("id", "")), str(block.get("name", ""))))
             if block.get("input"):
-                events.append(ToolCallDelta(write_json(block["input"]).decode()))
+                self._input.append(write_json(block["input"]).decode())
+                events.append(ToolCallDelta(self._input[0]))
         elif kind == "text" and block.get("text"):
             self._say(TextDelta(str(block["text"])), events)
         elif kind == "thinking" and block.get("thinking"):
@@ -143,9 +210,8 @@ class MessagesStreamDecoder(StreamReader):
         if delta.text:
             self._say(TextDelta(delta.text), events)
         elif delta.partial_json is not None:
-            if self._block is not None and self._block.get("type") != "tool_use":
-                self._input.append(delta.partial_json)
-            elif delta.partial_json:
+            self._input.append(delta.partial_json)
+            if delta.partial_json and self._calls:
                 events.append(ToolCallDelta(delta.partial_json))
         elif delta.thinking:
             self._say(ThinkingDelta(delta.thinking), events)
@@ -156,7 +222,7 @@ class MessagesStreamDecoder(StreamReader):
             self._say(CitationAdded(Unknown(Dialect.ANTHROPIC, str(delta.citation.get("type")), raw)), events)
 
     def _end_block(self, events: list[StreamEvent]) -> None:
-        block, self._block = self._block, None
+        block, self._block, self._index, self._calls = self._block, None, _NONE_OPEN, False
         if block is None:
             return
         kind = str(block.get("type"))
@@ -182,6 +248,9 @@ class MessagesStreamDecoder(StreamReader):
             self._fail(Failed(ErrorKind.API_ERROR, "The provider's message has no stop reason: it broke off."), events)
             return
         self._end_block(events)
+        while self._held:
+            self._release(events)
+            self._end_block(events)
         self._ended = True
         events.append(Finished(self._stop, read_usage(self._usage)))
 

@@ -94,6 +94,8 @@ def _messages(read: RawObject, items: list[RawObject]) -> tuple[Message, ...]:
         raise Refused("input is needed: a string, or a list of items.", "input")
     if read.kind_of("input") != "[":
         raise Refused("input must be a string or a list of items.", "input")
+    if not items and not read.has("instructions"):
+        raise Refused("input is empty: at least one item is needed.", "input")
     return pair_calls(decode_items(items))
 
 
