@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.e2e.configured import apply_and_wait
+from tests.e2e.configured import apply_and_wait, manage
 from tests.e2e.people import signed_in
 from tests.e2e.processes import WebProcess, running_web, until
 from tests.e2e.wire import ask
@@ -58,10 +58,12 @@ def pair(
         apply_and_wait(gateway, "providers: []\nroutes: []\napi_keys: []\nteams: []\n")
 
 
-def socket_of(pair: Pair, who: str, origin: str = "") -> ClientConnection:
+def socket_of(pair: Pair, who: str, origin: str | None = "") -> ClientConnection:
+    """`origin`: None sends none, an empty one is that of the pages."""
     address = pair.pages.url.replace("http", "ws") + "/d/ws/live"
     headers = {"Cookie": f"sessionid={pair.sessions.get(who, '')}"}
-    return connect(address, additional_headers=headers, origin=Origin(origin or pair.pages.url), proxy=None)
+    named = None if origin is None else Origin(origin or pair.pages.url)
+    return connect(address, additional_headers=headers, origin=named, proxy=None)
 
 
 def state(pair: Pair, who: str, boot: str = "", seq: int = 0) -> dict[str, Any]:
@@ -176,13 +178,48 @@ def test_what_was_missed_is_caught_up_by_number(pair: Pair) -> None:
 
 @pytest.mark.parametrize(
     ("who", "origin"),
-    [("red", "https://evil.example"), ("nobody", ""), ("stranger", "")],
-    ids=["origin", "no team", "no session"],
+    [("red", "https://evil.example"), ("red", None), ("nobody", ""), ("stranger", "")],
+    ids=["origin", "no origin", "no team", "no session"],
 )
-def test_a_socket_is_refused(pair: Pair, who: str, origin: str) -> None:
+def test_a_socket_is_refused(pair: Pair, who: str, origin: str | None) -> None:
     with pytest.raises(InvalidStatus) as refused, socket_of(pair, who, origin):
         pass
     assert refused.value.response.status_code == 403
+
+
+DISABLE = """
+from django.contrib.auth.models import User
+User.objects.filter(username="disabled").update(is_active=False)
+"""
+
+
+def sign_out(pair: Pair, session: str) -> None:
+    with httpx.Client(base_url=pair.pages.url, cookies={"sessionid": session}) as client:
+        token = client.get("/d/").text.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
+        answer = client.post("/accounts/logout/", data={"csrfmiddlewaretoken": token})
+        assert answer.status_code == 302, answer.text
+
+
+def listen(socket: ClientConnection, deadline: float) -> None:
+    while True:
+        socket.recv(timeout=deadline - time.monotonic())
+
+
+@pytest.mark.timeout(120)
+def test_who_is_switched_off_or_signs_out_is_told_nothing_more(pair: Pair) -> None:
+    """Within 30 seconds, and the time of one look at the database."""
+    leaving = pair._replace(
+        sessions=signed_in(pair.gateway, [("leaver", "member", "red"), ("disabled", "member", "red")])
+    )
+    with socket_of(leaving, "leaver") as leaver, socket_of(leaving, "disabled") as disabled:
+        sign_out(pair, leaving.sessions["leaver"])
+        manage(pair.gateway, "shell", "-c", DISABLE)
+        deadline = time.monotonic() + 35
+        for socket in (leaver, disabled):
+            with pytest.raises(ConnectionClosed) as closed:
+                listen(socket, deadline)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4401
 
 
 def test_a_refused_request_shows_too(pair: Pair) -> None:
