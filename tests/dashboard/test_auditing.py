@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
@@ -100,6 +100,13 @@ def test_nobody_changes_or_removes_an_event() -> None:
         AuditEvent.objects.filter(pk=event.pk).update(actor_name="somebody else")
     with pytest.raises(DatabaseError, match="only added to"), transaction.atomic():
         event.delete()
+
+
+def test_nobody_empties_the_log() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE dashboard_auditevent ENABLE TRIGGER turnlog_audit_stays_whole")  # off in tests
+        with pytest.raises(DatabaseError, match="only added to"), transaction.atomic():
+            cursor.execute("TRUNCATE dashboard_auditevent")
 
 
 def test_the_log_is_read_in_the_admin_and_nothing_else() -> None:
