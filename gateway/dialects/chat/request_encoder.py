@@ -158,8 +158,7 @@ def _add_reasoning(body: dict[str, Any], wish: Reasoning | None, profile: Profil
     wished = wish.mode in ("enabled", "adaptive") or wish.budget_tokens is not None or wish.effort not in ("", "none")
     on = wished and wish.mode != "disabled"
     if style.ask == "reasoning_effort":
-        if effort:
-            body["reasoning_effort"] = effort
+        _ask_effort(body, effort, on, losses)
     elif style.ask == "reasoning":
         body["reasoning"] = _reasoning_object(wish, effort, on)
     elif style.ask == "thinking":
@@ -172,6 +171,13 @@ def _add_reasoning(body: dict[str, Any], wish: Reasoning | None, profile: Profil
         losses.append(Loss("thinking", "how this provider is asked to think is not known; it may think or not"))
     if wish.budget_tokens is not None and style.ask != "reasoning":
         losses.append(Loss("thinking.budget_tokens", f"told as effort {effort}" if effort else _NOT_TAKEN))
+
+
+def _ask_effort(body: dict[str, Any], effort: str, on: bool, losses: list[Loss]) -> None:
+    if effort:
+        body["reasoning_effort"] = effort
+    elif not on:
+        losses.append(Loss("thinking", "this provider cannot be told not to think; the model may"))
 
 
 def _reasoning_object(wish: Reasoning, effort: str, on: bool) -> dict[str, Any]:

@@ -97,6 +97,56 @@ def test_thinking_that_is_switched_off_is_never_switched_on(name: str) -> None:
     assert '"reasoning_effort": "medium"' not in body
 
 
+NO_EFFORT = {"reasoning_effort": "none"}
+NO_SWITCH = {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}
+SWITCHED_OFF: dict[str, dict[str, Any]] = {
+    "default": {},
+    "openai": NO_EFFORT,
+    "deepseek": {"thinking": {"type": "disabled"}},
+    "groq": {},
+    "google": NO_EFFORT,
+    "openrouter": {"reasoning": {"enabled": False}},
+    "vercel": {"reasoning": {"enabled": False}},
+    "cerebras": {"disable_reasoning": True},
+    "nvidia-nim": NO_SWITCH,
+    "chutes": NO_SWITCH,
+    "vllm": NO_SWITCH,
+    "ollama": NO_EFFORT,
+    "llama-cpp": NO_SWITCH,
+}
+THINKS = {"reasoning_effort", "reasoning", "thinking", "disable_reasoning", "chat_template_kwargs"}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_thinking_is_switched_off_in_the_providers_way(name: str) -> None:
+    body = asked(PROFILES[name], thinking={"type": "disabled"})
+    assert {key: body[key] for key in THINKS & set(body)} == SWITCHED_OFF[name]
+
+
+def test_where_thinking_cannot_be_switched_off_the_wish_is_a_loss() -> None:
+    body = json.dumps(REQUEST | {"thinking": {"type": "disabled"}}).encode()
+    request = CODECS[Dialect.ANTHROPIC].decode_request(body)
+    losses = CODECS[Dialect.CHAT].encode_request(request, PROFILES["groq"]).losses
+    assert [loss.field for loss in losses if "thinking" in loss.field] == ["thinking"]
+    assert not [loss for loss in CODECS[Dialect.CHAT].encode_request(request, PROFILES["google"]).losses
+                if "thinking" in loss.field]  # fmt: skip
+
+
+STRICT = {"openai", "openrouter", "cerebras"}
+STOPS = {"openai": 4, "deepseek": 16, "groq": 4, "google": 5, "cerebras": 4}
+FORCED = {"ollama": "auto", "llama-cpp": "required"}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_strict_tools_stops_forced_calls_and_the_system_prompt_are_told_as_the_provider_takes_them(name: str) -> None:
+    stops = [str(number) for number in range(20)]
+    body = asked(PROFILES[name], stop_sequences=stops, tool_choice={"type": "tool", "name": "t"})
+    assert body["tools"][0]["function"].get("strict") == (True if name in STRICT else None)
+    assert body["stop"] == stops[: STOPS.get(name, 20)]
+    assert body["tool_choice"] == FORCED.get(name, {"type": "function", "function": {"name": "t"}})
+    assert body["messages"][0]["role"] == ("developer" if name == "openai" else "system")
+
+
 @pytest.mark.parametrize("name", ["deepseek", "cerebras"])
 def test_an_image_is_refused_where_nothing_sees(name: str) -> None:
     body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [IMAGE]}]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import msgspec
@@ -131,6 +132,48 @@ def test_a_stream_said_cut_and_read_again_is_the_same_and_keeps_its_grammar(
     for start in range(0, len(stream), size):
         events += decoder.feed(stream[start : start + size])
     assert told(fold(events + decoder.finish())) == told(answer)
+
+
+@pytest.mark.parametrize("caller", DIALECTS)
+@pytest.mark.parametrize("provider", DIALECTS)
+@settings(max_examples=15)
+@given(answer=answers())
+def test_a_stream_carried_to_another_dialect_says_the_same_and_keeps_its_grammar(
+    provider: Dialect, caller: Dialect, answer: Answer
+) -> None:
+    request = Request("the-model", (), stream=True, include_usage=True, tag="t")
+    source = CODECS[provider].decode_stream(request, PROFILE)
+    events = source.feed(CODECS[provider].encode_stream(request).encode(unfold(answer))) + source.finish()
+    stream = CODECS[caller].encode_stream(request).encode(events)
+    assert GRAMMARS[caller].violations(decode(stream)) == []
+    target = CODECS[caller].decode_stream(request, PROFILE)
+    assert told(fold(target.feed(stream) + target.finish())) == told(answer)
+
+
+@settings(max_examples=50)
+@given(answer=answers(), chosen=st.randoms(use_true_random=False))
+def test_blocks_that_a_messages_server_leaves_open_at_once_are_told_one_after_the_other(
+    answer: Answer, chosen: Random
+) -> None:
+    codec = CODECS[Dialect.ANTHROPIC]
+    request = Request("the-model", (), stream=True, tag="t")
+    head, *blocks, end, stop = in_blocks(codec.encode_stream(request).encode(unfold(answer)))
+    mixed = [block.pop(0) for block in blocks]  # they begin in their order, and go on in any
+    while left := [block for block in blocks if block]:
+        mixed.append(chosen.choice(left).pop(0))
+    decoder = codec.decode_stream(request, PROFILE)
+    events = decoder.feed(b"".join([*head, *mixed, *end, *stop])) + decoder.finish()
+    assert told(fold(events)) == told(answer)
+    assert GRAMMARS[Dialect.ANTHROPIC].violations(decode(codec.encode_stream(request).encode(events))) == []
+
+
+def in_blocks(stream: bytes) -> list[list[bytes]]:
+    """The events of a Messages stream, those of one block in one list."""
+    found: dict[Any, list[bytes]] = {}
+    for event in stream.split(b"\n\n")[:-1]:
+        payload = json.loads(event.partition(b"data: ")[2])
+        found.setdefault(payload.get("index", payload["type"]), []).append(event + b"\n\n")
+    return list(found.values())
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

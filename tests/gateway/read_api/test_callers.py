@@ -145,3 +145,12 @@ def test_what_changes_or_costs_is_for_few(ids: dict[str, str], route: tuple[str,
     if status != 200:
         assert set(told) == {"error", "details"}
     assert RequestLog.objects.filter(id=ids["alpha"]).exists()
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_a_page_of_another_site_is_given_no_leave_to_read(ids: dict[str, str], method: str) -> None:
+    client, headers = calling("member")
+    asking = {**headers, "Origin": "https://elsewhere.example", "Access-Control-Request-Method": "GET"}
+    answer = client.generic(method, "/api/v1/requests", headers=asking)
+    assert answer.status_code == (200 if method == "GET" else 405)
+    assert not [name for name in answer.headers if name.lower().startswith("access-control")]
