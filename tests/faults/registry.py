@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FAMILIES = (
     "durability", "disks", "replays", "bytes_through", "beside", "pace", "endings", "upstreams", "crowds", "bodies",
     "drain", "inside", "secrets", "kept", "ingress", "pages", "code", "upkeep", "shared", "breakers", "versions",
-    "doors",
+    "doors", "strangers", "deeds",
 )  # fmt: skip
 """The modules of this package that hold rows."""
 

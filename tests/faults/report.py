@@ -20,13 +20,14 @@ HEAD = """\
 
 What Turnlog promises when things break, and what the last run of each promise saw. `make faults` runs them all: real
 processes (the supervisor with everything below it, a fake provider, a load client), real faults (signals, PostgreSQL
-held or stopped, a full disk, a TCP proxy that misbehaves), and a checker that compares the provider's book with that of
-the client and with the history. While a row runs, the line `accepted = stored + spooled + dropped` is looked at twice a
-second, and a wrong one fails the row. `python -m tests.faults --list` names the rows, `--quick` runs the short form of
-those marked ⚡, `python -m tests.faults R-02` runs one. `--jobs 3` runs three at once, and then those that promise
-times (R-01, R-05, R-06, S-03, S-16, S-26, SEC-02, SEC-14, SEC-19) one by one: they need a machine that has nothing
-else to do. This table is written by the run (`--write`). `python -m tests.faults.broken` breaks promises on purpose, in
-a copy of the tree (no flush of the spool, a stream held back, headers dropped), and sees their rows fail.
+held or stopped, a full disk, a TCP proxy that misbehaves), and a checker that compares the provider's book with that
+of the client and with the history. While a row runs, the line `accepted = stored + spooled + dropped` is looked at
+twice a second, and a wrong one fails the row. `python -m tests.faults --list` names the rows, `--quick` runs the short
+form of those marked ⚡, `python -m tests.faults R-02` runs one. `--jobs 3` runs three at once, and then those that
+promise times (R-01, R-05, R-06, S-03, S-16, S-26, SEC-02, SEC-09, SEC-14, SEC-19) one by one: they need a machine that
+has nothing else to do. This table is written by the run (`--write`). `python -m tests.faults.broken` breaks promises
+on purpose, in a copy of the tree (no flush of the spool, a stream held back, headers dropped), and sees their rows
+fail.
 
 Two promises about people are kept by tests of every commit and have no row here: who gets what at each address
 (SEC-03, `tests/dashboard/test_access_table.py`: an address without a line in its table fails), and that who guesses
