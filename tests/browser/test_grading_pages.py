@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from gateway.models import Grade, GradingSettings
@@ -43,3 +46,30 @@ def test_the_pages_fit(open_page: Windows, trouble: Trouble, width: int, scheme:
         page = open_page(address, width=width, scheme=scheme)
         assert fits(page)
         trouble.expect_none(page)
+
+
+COLOURED = """(at) => {
+    const plot = document.querySelector('figure[data-chart]').plot, canvas = plot.root.querySelector('canvas');
+    const probe = new OffscreenCanvas(1, 1).getContext('2d');
+    probe.fillStyle = plot.series[at].stroke();
+    probe.fillRect(0, 0, 1, 1);
+    const tone = probe.getImageData(0, 0, 1, 1).data;
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const near = (i) => data[i + 3] > 100 && [0, 1, 2].every((part) => Math.abs(data[i + part] - tone[part]) < 24);
+    let found = 0;
+    for (let i = 0; i < data.length; i += 4) found += near(i);
+    return found;
+}"""
+
+
+def test_a_value_between_two_gaps_is_drawn(open_page: Windows, trouble: Trouble) -> None:
+    days = {"alpha": 2, "beta": 1}
+    for team, ago in days.items():
+        graded(kept(f"Rename the function of {team}."), 4)
+        newest = Grade.objects.latest("pk")
+        Grade.objects.filter(pk=newest.pk).update(team=team, graded_at=timezone.now() - timedelta(days=ago))
+    page = open_page(reverse("d:grades") + "?range=7d")
+    expect(page.locator(".pt-keys")).to_contain_text("beta")
+    for at in (1, 2):
+        assert page.evaluate(COLOURED, at) > 5
+    trouble.expect_none(page)

@@ -45,12 +45,18 @@ function piled(values) {
 
 const faint = (tone, part) => `color-mix(in srgb, ${colour(tone)} ${part}%, transparent)`;
 
+// A value between two gaps is on no line: it is drawn as a point.
+const lonely = (plot, at) => {
+  const values = plot.data[at];
+  return [...values.keys()].filter((place) => values[place] !== null && (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null);
+};
+
 function seriesOf(data, kind) {
   const bars = uPlot.paths.bars({ size: [0.82, 40], radius: 0.12, gap: 1 });
   return data.names.map((name, at) => {
     const tone = data.tones[at];
     if (kind === "stack" || kind === "bars") return { label: name, paths: bars, points: { show: false }, width: 0, fill: colour(tone), stroke: colour(tone) };
-    const line = { label: name, stroke: colour(tone), width: 1.75, points: { show: data.times.length < 2, size: 5 }, dash: data.dashed[at] ? [5, 5] : undefined, spanGaps: false };
+    const line = { label: name, stroke: colour(tone), width: 1.75, points: { show: true, size: 5, filter: lonely }, dash: data.dashed[at] ? [5, 5] : undefined, spanGaps: false };
     return kind === "area" ? { ...line, fill: faint(tone, 16) } : line;
   });
 }

@@ -12,8 +12,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_admin_pages import fits
 from tests.browser.trouble import Trouble
+from tests.e2e.configured import manage
 from tests.e2e.processes import ROOT
 from tests.e2e.whole_day.agents import at_work
+from tests.e2e.whole_day.watched_over import FILL
 from tests.e2e.whole_day.windows import ADDRESSES, Day, window
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
@@ -87,6 +89,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_pictures_are_taken(day: Day, browser: Browser, trouble: Trouble, pictures: Path) -> None:
+    manage(day.web, "shell", "-c", FILL)
     shots = SHOTS | addresses_within(day, browser, trouble)
     wrong = []
     with at_work(day):
