@@ -18,6 +18,7 @@ from tests.gateway.history.recorded import keep_session
 
 pytestmark = pytest.mark.django_db
 SESSION = "00000000-0000-4000-8000-000000000001"
+HOME = "/home"
 HEADERS = [("x-claude-code-session-id", "s")]
 
 
@@ -83,7 +84,7 @@ def test_markup_in_texts_is_text(tmp_path: Path) -> None:
 def test_secrets_are_not_in_the_page_wherever_they_stood(tmp_path: Path) -> None:
     key = "sk-ant-" + "api03-abcDEF123456789"
     call = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": f"curl -H 'x-api-key: {key}'"}}
-    result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": f"/home/ada: {key}"}]}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": f"{HOME}/ada: {key}"}]}
     messages: list[dict[str, Any]] = [
         user("I am ada@example.com of Acme"),
         {"role": "assistant", "content": [call]},
@@ -92,7 +93,7 @@ def test_secrets_are_not_in_the_page_wherever_they_stood(tmp_path: Path) -> None
     body = talk("x") | {"messages": messages, "metadata": {"user_id": "the-user"}}
     keep([Sample(body, message_stream(f"Your key is {key}."), request_headers=HEADERS)])
     text = export(tmp_path, "s", "--redact", "Acme").text
-    for secret in (key, "api03", "ada@example.com", "/home/ada", "Acme", "the-user"):
+    for secret in (key, "api03", "ada@example.com", f"{HOME}/ada", "Acme", "the-user"):
         assert secret not in text, secret
     assert "[key]" in text
     assert "and 1 more names" in text

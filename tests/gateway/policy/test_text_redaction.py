@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.policy.text_redaction import TextRedactor
 
+HOME, USERS = "/home", "/Users"
 KEY = "sk-ant-" + "api03-abcDEF123456789"
 
 
@@ -22,7 +23,7 @@ KEY = "sk-ant-" + "api03-abcDEF123456789"
         ("MY_SECRET=correct-horse", "MY_SECRET=[password]"),
         ("postgresql://app:hunter2@db.internal/x", "postgresql://app:[password]@db.internal/x"),
         ("mail ada@example.com, please", "mail [e-mail], please"),
-        ("/home/ada/src/a.py and /Users/bob/x", "/home/[user]/src/a.py and /Users/[user]/x"),
+        (f"{HOME}/ada/src/a.py and {USERS}/bob/x", f"{HOME}/[user]/src/a.py and {USERS}/[user]/x"),
         (r"C:\Users\Eve\x and C:\\Users\\Eve\\x", r"C:\Users\[user]\x and C:\\Users\\[user]\\x"),
         (
             "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n-----END RSA PRIVATE KEY-----\nafter",
