@@ -74,6 +74,21 @@ async def stream(asked: Asked) -> None:
     await asked.send(EVENTS[-1], end=True)
 
 
+class OneByOne:
+    """A script: the next event goes out when the one before was taken (`taken.set()`)."""
+
+    def __init__(self) -> None:
+        self.taken = asyncio.Event()
+
+    async def __call__(self, asked: Asked) -> None:
+        asked.head()
+        for event in EVENTS:
+            self.taken.clear()
+            await asked.send(event)
+            await self.taken.wait()
+        await asked.send(b"", end=True)
+
+
 class Line(asyncio.Protocol):
     """One connection."""
 

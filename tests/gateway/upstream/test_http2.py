@@ -22,7 +22,7 @@ from gateway.upstream.http2 import Http2Transport
 from tests.gateway.upstream.asking import Asker, body_of, broken_body, stream_of, until
 from tests.gateway.upstream.certificates import make_certificate, server_side, trusting
 from tests.upstream import FakeProvider
-from tests.upstream.http2 import EVENTS, Asked, Http2Provider, stream
+from tests.upstream.http2 import EVENTS, Asked, Http2Provider, OneByOne, stream
 
 
 @pytest.fixture
@@ -66,22 +66,12 @@ async def test_a_request_arrives_as_it_was_and_an_answer_comes_as_it_is(ask2: As
 
 
 async def test_every_piece_is_handed_on_when_it_comes(ask2: Asker, spoken: Http2Provider) -> None:
-    go = asyncio.Event()
-
-    async def slowly(asked: Asked) -> None:
-        asked.head()
-        for event in EVENTS:
-            go.clear()
-            await asked.send(event)
-            await go.wait()
-        await asked.send(b"", end=True)
-
-    spoken.script = slowly
+    script = spoken.script = OneByOne()
     response = await ask2()
     pieces = []
     async for piece in stream_of(response):
         pieces.append(piece)
-        go.set()
+        script.taken.set()
     assert [piece for piece in pieces if piece] == EVENTS
 
 

@@ -17,9 +17,9 @@ from gateway.upstream.http2 import Http2Transport
 from gateway.upstream.transports import build_transport
 from tests.gateway.upstream.asking import Asker, body_of
 from tests.gateway.upstream.certificates import make_certificate, server_side
-from tests.gateway.upstream.test_proxying import entry, running
+from tests.gateway.upstream.proxies import entry, running
 from tests.upstream import FakeProvider
-from tests.upstream.http2 import EVENTS, Asked, Http2Provider
+from tests.upstream.http2 import EVENTS, Http2Provider, OneByOne
 
 PATIENCE = 20.0
 """Seconds; two handshakes on a busy machine."""
@@ -71,23 +71,13 @@ async def test_a_provider_that_speaks_first_is_heard(pem: Path, proxy_pem: Path)
 
 
 async def test_events_come_one_by_one(pem: Path, proxy_pem: Path) -> None:
-    go = asyncio.Event()
-
-    async def slowly(asked: Asked) -> None:
-        asked.head()
-        for event in EVENTS:
-            go.clear()
-            await asked.send(event)
-            await go.wait()
-        await asked.send(b"", end=True)
-
     async with Http2Provider(server_side(pem)) as provider, running("https", pem=proxy_pem) as proxy:
-        provider.script = slowly
+        script = provider.script = OneByOne()
         transport = through(proxy.port, proxy_pem, pem, http2=True)
         seen = []
         async for chunk in (await Asker(transport, provider.url)(connect=PATIENCE)).stream:  # type: ignore[union-attr]
             seen.append(chunk)
-            go.set()
+            script.taken.set()
         assert seen == EVENTS
         await transport.aclose()
 
