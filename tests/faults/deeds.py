@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -10,7 +9,7 @@ import re
 
 import psycopg
 
-from tests.faults.people import FORMULA, KEYS, REFUSED, Place, token_in, two_teams
+from tests.faults.people import FORMULA, KEYS, REFUSED, Place, among_two_teams, token_in
 from tests.faults.registry import require, row
 from tests.faults.scene import Scene
 
@@ -25,8 +24,7 @@ OPEN_TO_STAFF = re.compile(
     " for those only who may read them, and each is written down.",
 )
 async def taken_away(scene: Scene) -> str:
-    async with two_teams(scene) as place:
-        return await asyncio.to_thread(take_away, place)
+    return await among_two_teams(scene, take_away)
 
 
 def take_away(place: Place) -> str:
@@ -71,8 +69,7 @@ def audited(place: Place) -> list[tuple[str, str, str, str, str]]:
     " one does not make themselves more.",
 )
 async def no_more_than_given(scene: Scene) -> str:
-    async with two_teams(scene) as place:
-        return await asyncio.to_thread(try_the_admin, place)
+    return await among_two_teams(scene, try_the_admin)
 
 
 def try_the_admin(place: Place) -> str:
@@ -123,9 +120,12 @@ def places(place: Place) -> list[tuple[str, bool, str | None]]:
     " who, from where and what changed, secrets masked; PostgreSQL itself lets no event be changed or removed.",
 )
 async def written_down(scene: Scene) -> str:
-    async with two_teams(scene) as place:
-        await asyncio.to_thread(do_things, place)
-        return await asyncio.to_thread(read_the_log, place)
+    return await among_two_teams(scene, do_things_and_read_the_log)
+
+
+def do_things_and_read_the_log(place: Place) -> str:
+    do_things(place)
+    return read_the_log(place)
 
 
 def do_things(place: Place) -> None:

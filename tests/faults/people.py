@@ -3,8 +3,9 @@ too, `staff` has only that. What one of them did is in the history."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -96,6 +97,12 @@ async def two_teams(scene: Scene) -> AsyncIterator[Place]:
         told = await manage(gateway, "shell", "-c", ROUTES)
         addresses = [words[1] for line in told.splitlines() if (words := line.split())[:1] == ["route"]]
         yield Place(gateway, sessions, str(found[0]), addresses)
+
+
+async def among_two_teams(scene: Scene, look: Callable[[Place], str]) -> str:
+    """What a row that only looks and asks has to say."""
+    async with two_teams(scene) as place:
+        return await asyncio.to_thread(look, place)
 
 
 def asked(gateway: Gateway, key: str, model: str = "plain", session: str = "") -> int:

@@ -24,10 +24,10 @@ held or stopped, a full disk, a TCP proxy that misbehaves), and a checker that c
 of the client and with the history. While a row runs, the line `accepted = stored + spooled + dropped` is looked at
 twice a second, and a wrong one fails the row. `python -m tests.faults --list` names the rows, `--quick` runs the short
 form of those marked ⚡, `python -m tests.faults R-02` runs one. `--jobs 3` runs three at once, and then those that
-promise times (R-01, R-05, R-06, S-03, S-16, S-26, SEC-02, SEC-09, SEC-14, SEC-19) one by one: they need a machine that
-has nothing else to do. This table is written by the run (`--write`). `python -m tests.faults.broken` breaks promises
-on purpose, in a copy of the tree (no flush of the spool, a stream held back, headers dropped), and sees their rows
-fail.
+promise times ({timed})
+one by one: they need a machine that has nothing else to do. This table is written by the run (`--write`).
+`python -m tests.faults.broken` breaks promises on purpose, in a copy of the tree (no flush of the spool, a stream held
+back, headers dropped), and sees their rows fail.
 
 Two promises about people are kept by tests of every commit and have no row here: who gets what at each address
 (SEC-03, `tests/dashboard/test_access_table.py`: an address without a line in its table fails), and that who guesses
@@ -49,7 +49,8 @@ def write_report(results: list[Result], *, quick: bool, page: Path = PAGE) -> No
     for row in all_rows():
         mark = " ⚡" if row.quick else ""
         lines.append(f"| {row.id}{mark} | {cell(row.promise)} | {' | '.join(known.get(row.id, NEVER))} |\n")
-    page.write_text(HEAD + "".join(lines))
+    timed = ", ".join(row.id for row in all_rows() if row.timed)
+    page.write_text(HEAD.format(timed=timed) + "".join(lines))
 
 
 def read_known(page: Path) -> dict[str, tuple[str, str, str]]:

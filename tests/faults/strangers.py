@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.faults.people import MARK, REFUSED, SAID, SESSION, Place, token_in, two_teams
+from tests.faults.people import MARK, REFUSED, SAID, SESSION, Place, among_two_teams, token_in, two_teams
 from tests.faults.registry import require, row
 from tests.faults.replays import manage
 from tests.faults.scene import Scene
@@ -89,12 +89,15 @@ def marks(place: Place, who: str) -> list[str]:
     " tab, list, count, search, copy, download, sum and answer of the read API, by id, name and text.",
 )
 async def apart(scene: Scene) -> str:
-    async with two_teams(scene) as place:
-        own = await asyncio.to_thread(marks, place, "red")
-        require(len(own) > 25, f"its own lead sees it at {len(own)} addresses only: the search finds nothing")
-        for who in ("blue", "staff", ""):
-            found = await asyncio.to_thread(marks, place, who)
-            require(not found, f"{who or 'nobody'} is shown something at {found[:4]}")
+    return await among_two_teams(scene, look_across)
+
+
+def look_across(place: Place) -> str:
+    own = marks(place, "red")
+    require(len(own) > 25, f"its own lead sees it at {len(own)} addresses only: the search finds nothing")
+    for who in ("blue", "staff", ""):
+        found = marks(place, who)
+        require(not found, f"{who or 'nobody'} is shown something at {found[:4]}")
     return f"{len(list(readings('')))} addresses; its own lead is shown it at {len(own)} of them"
 
 
@@ -109,8 +112,7 @@ def policy_of(answer: httpx.Response) -> dict[str, set[str]]:
     " inline script; nobody frames a page or moves its base, and it speaks to itself alone.",
 )
 async def policies(scene: Scene) -> str:
-    async with two_teams(scene) as place:
-        return await asyncio.to_thread(look_at_policies, place)
+    return await among_two_teams(scene, look_at_policies)
 
 
 def look_at_policies(place: Place) -> str:
@@ -146,8 +148,7 @@ def look_at_policies(place: Place) -> str:
     " API, with every unsafe method. The gateway's own paths take keys and no cookie.",
 )
 async def tokens(scene: Scene) -> str:
-    async with two_teams(scene) as place:
-        return await asyncio.to_thread(post_without_tokens, place)
+    return await among_two_teams(scene, post_without_tokens)
 
 
 def post_without_tokens(place: Place) -> str:
