@@ -9,9 +9,10 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from tests.clients.__main__ import free_port, install
 from tests.clients.cases import claude, client_environment
@@ -38,6 +39,14 @@ def say_hi(directory: Path, bin_dir: Path, url: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+def refuses(url: str, key: str) -> bool:
+    try:
+        urlopen(Request(f"{url}/v1/models", headers={"x-api-key": key}), timeout=10).close()
+    except HTTPError as answer:
+        return answer.code == 401
+    return False
+
+
 def statuses(web: Gateway) -> list[int]:
     return [row["status_code"] for row in web.history()]
 
@@ -50,7 +59,7 @@ def main() -> int:
             document = directory / "configuration.yaml"
             document.write_text(CONFIGURATION.format(url=fake.url, added=ADDED))
             web.manage("config", "apply", str(document))
-            time.sleep(1)
+            wait_for(lambda: refuses(web.url, "nobody's"), "the configuration in force")
             first = say_hi(directory / "first", bin_dir, web.url)
             assert not first["is_error"], first
             before = len(fake.lines())
