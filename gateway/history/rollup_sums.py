@@ -1,7 +1,7 @@
 """The statements that sum turns up into one row for each combination of what is told apart.
 
-A bucket has the rows of its turns and, beside them, those of turns that were removed: a combination may have several
-rows, and who reads adds them up.
+A bucket has the rows of its turns and, beside them, those of turns that were removed, and a day those of its hours and
+of the parts of hours at its ends: a combination may have several rows, and who reads adds them up.
 """
 
 from __future__ import annotations
@@ -81,8 +81,33 @@ def insert(table: str, columns: str, keys: str) -> str:
     return f"INSERT INTO {table} ({columns}, {COLUMN_LIST}) {of_turns} UNION ALL {OF_REMOVED.format(keys=keys)}"
 
 
+DAY_KEYS = "%(zone)s, %(day)s::date"
+ADDED_HISTOGRAM = """
+SELECT part, array_agg(bucket ORDER BY bucket) AS buckets, array_agg(number ORDER BY bucket) AS counts
+FROM (SELECT part, bucket, sum(number)::bigint AS number
+      FROM hours, unnest({name}_buckets, {name}_counts) AS counted (bucket, number) GROUP BY 1, 2) AS added
+GROUP BY part
+"""
+OF_HOURS = f"""
+WITH hours AS (
+    SELECT *, dense_rank() OVER (ORDER BY {DIMENSION_LIST}) AS part FROM gateway_rolluphour
+    WHERE hour >= %(first_hour)s AND hour < %(beyond_hour)s
+),
+sums AS (
+    SELECT part, {DIMENSION_LIST}, {", ".join(f"sum({name}) AS {name}" for name in SUM_COLUMNS)}
+    FROM hours GROUP BY part, {DIMENSION_LIST}
+),
+durations AS ({ADDED_HISTOGRAM.format(name="duration")}),
+first_bytes AS ({ADDED_HISTOGRAM.format(name="first_byte")})
+SELECT {DAY_KEYS}, {DIMENSION_LIST}, {", ".join(SUM_COLUMNS)},
+    coalesce(durations.buckets, '{{}}'), coalesce(durations.counts, '{{}}'),
+    coalesce(first_bytes.buckets, '{{}}'), coalesce(first_bytes.counts, '{{}}')
+FROM sums LEFT JOIN durations USING (part) LEFT JOIN first_bytes USING (part)
+"""  # noqa: S608
+
 INSERT_HOUR = insert("gateway_rolluphour", "hour", "%(hour)s::timestamptz")
-INSERT_DAY = insert("gateway_rollupday", "zone, day", "%(zone)s, %(day)s::date")
+INSERT_DAY_OF_HOURS = f"INSERT INTO gateway_rollupday (zone, day, {COLUMN_LIST}) {OF_HOURS}"
+INSERT_DAY_OF_TURNS = insert("gateway_rollupday", "zone, day", DAY_KEYS)
 INSERT_REMOVED = (
     f"INSERT INTO gateway_rollupremoved (quarter, {COLUMN_LIST}) "
     + OF_TURNS.format(bucket=QUARTER, which="r.id = ANY(%(ids)s)", keys="sums.bucket")

@@ -1,10 +1,13 @@
 """Sums the turns up, by hour of UTC and by day of each time zone, for all hours that were marked.
 
-A bucket is always computed whole from the turns, and replaces what it was: late turns, turns delivered twice, another
-price and a run that was killed in the middle are all the same to it. What a run takes away, it takes in the transaction
-that puts the new sums in: killed anywhere, either both happened or neither, and the marks that are left say what is
-still to be done. A mark is taken before its turns are read (each statement sees what was committed when it began), so
-that turns that come meanwhile are either in the sums or have a mark of their own.
+An hour is always computed whole from the turns, a day whole from its hours, and replaces what it was: late turns, turns
+delivered twice, another price and a run that was killed in the middle are all the same to it. What a run takes away, it
+takes in the transaction that puts the new sums in: killed anywhere, either both happened or neither, and the marks that
+are left say what is still to be done. A mark is taken before its turns are read (each statement sees what was committed
+when it began), so that turns that come meanwhile are either in the sums or have a mark of their own.
+
+In zones whose midnight falls into an hour of UTC, a day has parts of two hours besides; those are computed from turns.
+So what a run reads is as much as the hours that changed hold, however long the day is already.
 
 Buckets are bounded by ids: a UUIDv7 carries the time of its admission, so that one range of the primary key is one
 bucket, and only the partitions it lies in are read.
@@ -27,7 +30,7 @@ from django.db import connection, connections, transaction
 from gateway.history.id_times import HOUR, first_id_at, hour_of
 from gateway.history.partitions import month_of, next_month
 from gateway.history.rollup_marks import MARK
-from gateway.history.rollup_sums import INSERT_DAY, INSERT_HOUR, INSERT_REMOVED
+from gateway.history.rollup_sums import INSERT_DAY_OF_HOURS, INSERT_DAY_OF_TURNS, INSERT_HOUR, INSERT_REMOVED
 from gateway.models import RollupDay, RollupZone
 from gateway.policy.errands import COUNTED
 
@@ -126,10 +129,17 @@ def sum_hour(cursor: Any, hour: datetime.datetime) -> None:
 
 
 def sum_day(cursor: Any, day: LocalDay) -> None:
-    bounds = id_bounds(*bounds_of(day))
-    if has_all_turns(cursor, bounds):
-        cursor.execute("DELETE FROM gateway_rollupday WHERE zone = %s AND day = %s", list(day))
-        cursor.execute(INSERT_DAY, bounds | day._asdict())
+    """Its hours are summed up already."""
+    start, end = bounds_of(day)
+    first, beyond = hour_from(start), end.replace(minute=0)
+    parts = [id_bounds(*part) for part in ((start, first), (beyond, end)) if part[0] < part[1]]
+    if parts and not has_all_turns(cursor, id_bounds(start, end)):
+        return
+    keys = day._asdict()
+    cursor.execute("DELETE FROM gateway_rollupday WHERE zone = %s AND day = %s", list(day))
+    cursor.execute(INSERT_DAY_OF_HOURS, keys | {"first_hour": first, "beyond_hour": beyond})
+    for part in parts:
+        cursor.execute(INSERT_DAY_OF_TURNS, keys | part)
 
 
 def has_all_turns(cursor: Any, bounds: dict[str, Any]) -> bool:
@@ -198,6 +208,12 @@ def bounds_of(day: LocalDay) -> tuple[datetime.datetime, datetime.datetime]:
     """From midnight to midnight by the zone's clocks, in UTC: 23 hours long, or 25, when they change."""
     local = ZoneInfo(day.zone)
     return midnight(day.day, local), midnight(day.day + DAY, local)
+
+
+def hour_from(moment: datetime.datetime) -> datetime.datetime:
+    """The first full hour of UTC that does not begin before it."""
+    begun = moment.replace(minute=0)
+    return begun if begun == moment else begun + HOUR
 
 
 def midnight(day: datetime.date, local: ZoneInfo) -> datetime.datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import random
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -210,6 +211,20 @@ def test_sums_outlive_the_turns_of_a_month_that_went() -> None:
     assert ask(TOTALS.format("gateway_rolluphour")) == before
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+def test_a_day_is_added_up_from_its_hours_and_reads_no_turns_of_those_that_did_not_change(zone: str) -> None:
+    RollupZone.objects.get_or_create(name=zone)
+    keep([turn(NOON - datetime.timedelta(hours=3)), refused(NOON - datetime.timedelta(hours=3))])
+    roll_up_all()
+    RequestLog.objects.all().delete()
+    keep([turn(), turn(first_ms=4_000)])
+    roll_up_all()
+    day = RollupDay.objects.filter(zone=zone)
+    assert ask(TOTALS.format(f"gateway_rollupday WHERE zone = '{zone}'")) == ask(TOTALS.format("gateway_rolluphour"))
+    assert {row.day for row in day} == {NOON.date()}
+    assert sum(sum(row.duration_counts) for row in day) == sum(row.requests for row in day) == 4
+
+
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"])
 def test_days_are_those_of_the_zone_when_the_clocks_change(zone: str) -> None:
     RollupZone.objects.create(name=zone)
@@ -218,7 +233,9 @@ def test_days_are_those_of_the_zone_when_the_clocks_change(zone: str) -> None:
     roll_up_all()
     agree()
     local = ZoneInfo(zone)
-    counted = {row.day: row.requests for row in RollupDay.objects.filter(zone=zone)}
+    counted = Counter[datetime.date]()
+    for row in RollupDay.objects.filter(zone=zone):
+        counted[row.day] += row.requests
     starts = RequestLog.objects.values_list("started_at", flat=True)
     days = [moment.astimezone(local).date() for moment in starts]
     assert counted == {day: days.count(day) for day in days}
