@@ -1,10 +1,11 @@
-"""Libraries that others load where they find them, and that nothing here uses: six megabytes of every process."""
+"""Libraries that others load where they find them, and that nothing here uses: ten megabytes of every process."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 
 @contextmanager
@@ -17,6 +18,22 @@ def absent(*names: str) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+@contextmanager
+def in_place_of(name: str, **holds: object) -> Iterator[None]:
+    """Whoever imports from this module meanwhile gets these, and the package around it is not loaded. A module that is
+    loaded already stays."""
+    if name in sys.modules:
+        yield
+        return
+    small = ModuleType(name)
+    vars(small).update(holds)
+    sys.modules[name] = small
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def forgo(name: str) -> None:

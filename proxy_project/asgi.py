@@ -23,6 +23,13 @@ pages = get_asgi_application()
 import uuid_utils  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.core.signals import setting_changed  # noqa: E402
+
+from proxy_project.absences import in_place_of  # noqa: E402
+
+# Ninja takes the signal from where Django's test client, unittest and jinja2 come with it.
+with in_place_of("django.test.signals", setting_changed=setting_changed):
+    import ninja  # noqa: F401
 
 from gateway.api.handler import GatewayHandler  # noqa: E402
 from gateway.api.paths import PROBES, is_gateway_path  # noqa: E402

@@ -13,6 +13,8 @@ with absent("rich", "twisted", "greenlet"):
     import structlog
 # Its command line, with which come rich and pygments.
 forgo("httpx._main")
+# Uvicorn's way to start again when a file changes.
+forgo("watchfiles")
 
 SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
