@@ -15,9 +15,9 @@ from typing import Final
 import msgspec
 
 from gateway.dialects.names import Dialect
-from gateway.dialects.turn import Seal
+from gateway.dialects.turn import REDACTED, Seal, Thinking
 
-__all__ = ["MARK", "is_wrapped", "unwrap", "wrap"]
+__all__ = ["MARK", "is_redacted", "is_wrapped", "unwrap", "wrap", "wrap_of"]
 
 MARK: Final = "turnlog.seal.1."
 """In no alphabet that providers seal with: a dot is neither base64 nor Fernet."""
@@ -33,6 +33,23 @@ def wrap(seal: Seal) -> str:
     """The envelope: ASCII without blanks."""
     packed = msgspec.json.encode(_Envelope(seal.issuer, seal.value, seal.item))
     return MARK + base64.b64encode(packed).decode("ascii")
+
+
+def wrap_of(thinking: Thinking) -> str:
+    """The envelope of a thought's seal, for a dialect without a word for redacted ones: a thought that is not shown has
+    no text either, and its signature is another thing to Anthropic than redacted data."""
+    seal = thinking.seal
+    if seal is None:
+        return ""
+    hidden = thinking.redacted and seal.issuer is Dialect.ANTHROPIC
+    return wrap(msgspec.structs.replace(seal, item=REDACTED) if hidden else seal)
+
+
+def is_redacted(text: str, seal: Seal | None) -> bool:
+    """Whether the thought that came with `wrap_of`'s envelope was redacted."""
+    if seal is None:
+        return False
+    return seal.item == REDACTED if seal.issuer is Dialect.ANTHROPIC else not text
 
 
 def unwrap(text: str, dialect: Dialect, item: str = "") -> Seal:

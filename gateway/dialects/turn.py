@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -115,9 +115,13 @@ class Document(Value, frozen=True):
     extras: Extras = ()
 
 
+REDACTED: Final = "redacted"
+
+
 class Seal(Value, frozen=True):
     """The opaque part of a thought, which only its `issuer` can read: Anthropic's signature or redacted data, the
-    encrypted content of a Responses reasoning item. `item` is that item's id, for Responses."""
+    encrypted content of a Responses reasoning item. `item` is that item's id, for Responses; `REDACTED` for Anthropic's
+    redacted data, where they travel without the word for it."""
 
     issuer: Dialect
     value: str

@@ -206,6 +206,8 @@ class _Thinking:
             said = {"type": "enabled", "budget_tokens": min(self._budget, limit - limit // 4)}
         if self._wish.display:
             said["display"] = self._wish.display
+        elif self._wish.summary and said["type"] == "adaptive":
+            said["display"] = "summarized"  # newer models show nothing unless they are asked to
         return said | {name: raw(value) for name, value in self._wish.extras}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.dialects.answer import Answer, Failed
+from gateway.dialects.chat.sealed_thoughts import FIELD, encode_detail
 from gateway.dialects.chat.stream_decoder import ChatStreamDecoder
 from gateway.dialects.chat.stream_encoder import completion_id, created_at
 from gateway.dialects.chat.usage import write_usage
@@ -17,7 +19,7 @@ from gateway.dialects.json_values import JSONObject, NotJSONError, is_object, re
 from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile
 from gateway.dialects.stops import STOPS
-from gateway.dialects.turn import Refusal, Request, Text, Thinking, ToolCall
+from gateway.dialects.turn import Part, Refusal, Request, Text, Thinking, ToolCall
 
 _ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
 
@@ -53,6 +55,8 @@ def encode_answer(answer: Answer, request: Request) -> bytes:
     }
     if thoughts:
         message["reasoning_content"] = "".join(thoughts)
+    if details := _details(answer.content):
+        message[FIELD] = details
     notes = [
         as_annotation(note, Dialect.CHAT)
         for part in answer.content
@@ -74,6 +78,11 @@ def encode_answer(answer: Answer, request: Request) -> bytes:
     if (usage := write_usage(answer.usage)) is not None:
         completion["usage"] = usage
     return dump(completion)
+
+
+def _details(content: Sequence[Part]) -> list[JSONObject]:
+    sealed = [part for part in content if isinstance(part, Thinking) and part.seal is not None]
+    return [encode_detail(thought, index) for index, thought in enumerate(sealed)]
 
 
 def _call(call: ToolCall) -> JSONObject:

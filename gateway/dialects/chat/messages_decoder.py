@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from gateway.dialects.chat.sealed_thoughts import decode_details
 from gateway.dialects.names import Dialect
 from gateway.dialects.raw_object import RawObject
 from gateway.dialects.turn import (
@@ -134,6 +135,8 @@ def _result(message: RawObject) -> ToolResult:
 
 
 def _thoughts(message: RawObject) -> tuple[Part, ...]:
+    if sealed := decode_details(message):
+        return sealed
     for name in ("reasoning_content", "reasoning"):
         if message.kind_of(name) == '"' and (text := message.text(name)):
             return (Thinking(text),)

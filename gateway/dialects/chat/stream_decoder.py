@@ -33,6 +33,7 @@ from gateway.dialects.faults import read_failure
 from gateway.dialects.json_values import JSONObject, NotJSONError, is_object, object_or_none
 from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile
+from gateway.dialects.seals import is_wrapped
 from gateway.dialects.stops import BROKEN, CHAT_STOPS
 from gateway.dialects.stream_reader import StreamReader
 from gateway.dialects.turn import Request, ToolCall
@@ -292,8 +293,8 @@ def _detail_text(details: list[Any] | None) -> str:
     """The thought in OpenRouter's `reasoning_details`, or in a thinking part of Mistral's."""
     texts: list[str] = []
     for detail in details or ():
-        if not is_object(detail):
-            continue
+        if not is_object(detail) or is_wrapped(str(detail.get("signature", ""))):
+            continue  # a gateway like this one has told it as reasoning_content already
         inner = detail.get("thinking")
         said = [detail.get("text"), detail.get("summary"), inner if isinstance(inner, str) else None]
         texts += [text for text in said if isinstance(text, str)]

@@ -21,6 +21,7 @@ from gateway.dialects.answer import (
     WholeBlock,
 )
 from gateway.dialects.chat.errors import encode_stream_error
+from gateway.dialects.chat.sealed_thoughts import encode_detail
 from gateway.dialects.chat.usage import write_usage
 from gateway.dialects.citations import as_annotation
 from gateway.dialects.json_text import dump, quote
@@ -34,8 +35,8 @@ _END: Final = b'},"logprobs":null,"finish_reason":null}]%b}\n\n'
 
 
 class ChatStreamEncoder:
-    """The fold's other way. Calls are numbered in the order they begin; a thought's seal has no place and is left out,
-    its text goes out as `reasoning_content`, where most clients look for it."""
+    """The fold's other way. Calls are numbered in the order they begin; a thought's text goes out as
+    `reasoning_content`, where most clients look for it, and once more with its seal, when that is known."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -44,11 +45,14 @@ class ChatStreamEncoder:
         self.uncited = False
         self._call: ToolCallStarted | None = None
         self._has_arguments = False
+        self._thought: list[str] = []
+        """What the open thought has said."""
+        self._sealed = 0
         self._encoders: dict[type[StreamEvent], Callable[[Any, list[bytes]], None]] = {
             Started: self._start,
             TextDelta: self._add_text,
             ThinkingDelta: self._add_thinking,
-            Sealed: self._leave_out,
+            Sealed: self._seal,
             CitationAdded: self._cite,
             RefusalDelta: self._add_refusal,
             ToolCallStarted: self._start_call,
@@ -91,13 +95,16 @@ class ChatStreamEncoder:
         out += (self._content, quote(delta.text), self._tail)
 
     def _add_thinking(self, delta: ThinkingDelta, out: list[bytes]) -> None:
+        self._thought.append(delta.text)
         self._delta(b'"reasoning_content":' + quote(delta.text), out)
 
     def _add_refusal(self, delta: RefusalDelta, out: list[bytes]) -> None:
         self._delta(b'"refusal":' + quote(delta.text), out)
 
-    def _leave_out(self, _: Sealed, out: list[bytes]) -> None:
-        """What a completion has no place for."""
+    def _seal(self, sealed: Sealed, out: list[bytes]) -> None:
+        thought = Thinking("".join(self._thought), sealed.seal, sealed.redacted)
+        self._delta(b'"reasoning_details":' + dump([encode_detail(thought, self._sealed)]), out)
+        self._sealed += 1
 
     def _cite(self, cited: CitationAdded, out: list[bytes]) -> None:
         annotation = as_annotation(cited.citation, Dialect.CHAT)
@@ -128,19 +135,27 @@ class ChatStreamEncoder:
         if self._call is not None and self._call.kind != "custom" and not self._has_arguments:
             self._add_arguments(ToolCallDelta("{}"), out)
         self._call = None
+        self._thought.clear()
 
     def _add_whole(self, whole: WholeBlock, out: list[bytes]) -> None:
         block = whole.block
         if isinstance(block, Text):
             self._add_text(TextDelta(block.text), out)
         elif isinstance(block, Thinking):
-            self._add_thinking(ThinkingDelta(block.text), out)
+            self._add_whole_thought(block, out)
         elif isinstance(block, Refusal):
             self._add_refusal(RefusalDelta(block.text), out)
         elif isinstance(block, ToolCall):
             self._start_call(ToolCallStarted(block.id, block.name, block.kind), out)
             self._add_arguments(ToolCallDelta(block.arguments), out)
             self._end_block(BlockEnded(), out)
+
+    def _add_whole_thought(self, thought: Thinking, out: list[bytes]) -> None:
+        if thought.text:
+            self._add_thinking(ThinkingDelta(thought.text), out)
+        if thought.seal is not None:
+            self._seal(Sealed(thought.seal, thought.redacted), out)
+        self._end_block(BlockEnded(), out)
 
     def _finish(self, finished: Finished, out: list[bytes]) -> None:
         word = STOPS[finished.stop.reason].chat.encode()

@@ -15,7 +15,7 @@ import msgspec
 from gateway.dialects.names import Dialect
 from gateway.dialects.raw_object import RawObject
 from gateway.dialects.responses.parts import decode_content
-from gateway.dialects.seals import unwrap
+from gateway.dialects.seals import is_redacted, unwrap
 from gateway.dialects.turn import Message, Part, Refused, Role, Text, Thinking, ToolCall, ToolKind, ToolResult, Unknown
 
 _ROLES: Final = {role.value: role for role in Role}
@@ -103,7 +103,8 @@ def _reasoning(item: RawObject) -> Thinking:
     texts = [part.text for part in (summary or content) if isinstance(part, Text)]
     sealed = item.text("encrypted_content")
     seal = unwrap(sealed, Dialect.RESPONSES, item.text("id")) if sealed else None
-    return Thinking("\n\n".join(texts), seal, redacted=not texts and seal is not None, summary=bool(summary))
+    text = "\n\n".join(texts)
+    return Thinking(text, seal, redacted=is_redacted(text, seal), summary=bool(summary))
 
 
 def _function_call(item: RawObject) -> ToolCall:

@@ -10,7 +10,7 @@ import msgspec
 from gateway.dialects.foreign_tools import ForeignTools, free_text
 from gateway.dialects.names import Dialect
 from gateway.dialects.responses.parts import encode_text
-from gateway.dialects.seals import wrap
+from gateway.dialects.seals import wrap_of
 from gateway.dialects.turn import Part, Refusal, Text, Thinking, Tool, ToolCall, Unknown
 
 DONE: Final = "completed"
@@ -24,7 +24,7 @@ def encode_reasoning(thinking: Thinking, item: str) -> dict[str, Any]:
     if seal is None:
         return encoded
     own = seal.issuer is Dialect.RESPONSES
-    return encoded | {"encrypted_content": seal.value if own else wrap(seal)}
+    return encoded | {"encrypted_content": seal.value if own else wrap_of(thinking)}
 
 
 def encode_message(parts: Sequence[Part], item: str, status: str = DONE) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from gateway.dialects.responses.answer_encoder import call_kind, encode_item
 from gateway.dialects.responses.output_items import as_call_of, encode_call, encode_reasoning
 from gateway.dialects.responses.parts import encode_text
 from gateway.dialects.responses.response_object import COMPACTION, ResponseObject, compaction
-from gateway.dialects.turn import Refusal, Request, Seal, Text, Thinking, Tool, ToolCall, Unknown
+from gateway.dialects.turn import Refusal, Request, Text, Thinking, Tool, ToolCall, Unknown
 
 encode: Final = msgspec.json.encode
 
@@ -67,7 +67,7 @@ class ResponsesStreamEncoder:
         self._item = ""
         self._pieces: list[str] = []
         self._notes: list[Unknown] = []
-        self._seal: Seal | None = None
+        self._seal: Sealed | None = None
         self._call = ToolCall("", "", "")
         self._tool: Tool | None = None
 
@@ -166,7 +166,7 @@ class ResponsesStreamEncoder:
 
     def _add_seal(self, event: Sealed) -> None:
         self._open_thought()
-        self._seal = event.seal
+        self._seal = event
 
     def _start_call(self, event: ToolCallStarted) -> None:
         assert self._response is not None
@@ -213,7 +213,9 @@ class ResponsesStreamEncoder:
             part = b'"part":{"type":"summary_text","text":%b}' % said
             self._emit(b"response.reasoning_summary_text.done", self._at + b'"text":' + said)
             self._emit(b"response.reasoning_summary_part.done", self._at + part)
-        self._done(encode_reasoning(Thinking(text, self._seal), self._item))
+        sealed = self._seal
+        thought = Thinking(text) if sealed is None else Thinking(text, sealed.seal, sealed.redacted)
+        self._done(encode_reasoning(thought, self._item))
 
     def _end_call(self) -> None:
         arguments = "".join(self._pieces)
@@ -236,7 +238,7 @@ class ResponsesStreamEncoder:
             self._add_refusal(RefusalDelta(block.text))
         elif isinstance(block, Thinking) and block.text:
             self._add_thought(ThinkingDelta(block.text))
-            self._seal = block.seal
+            self._seal = Sealed(block.seal, block.redacted) if block.seal is not None else None
         else:
             self._add_whole(block)
         self._end_block()

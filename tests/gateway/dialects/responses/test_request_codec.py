@@ -11,7 +11,7 @@ from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile, ReasoningStyle
 from gateway.dialects.responses.codec import CODEC
 from gateway.dialects.responses.compaction import ask_for_summary
-from gateway.dialects.seals import wrap
+from gateway.dialects.seals import wrap_of
 from gateway.dialects.turn import (
     ByFile,
     ByURL,
@@ -336,10 +336,14 @@ def test_claudes_conversation_becomes_items() -> None:
     }  # fmt: skip
 
 
-def test_a_seal_of_another_dialect_comes_back_out_of_its_envelope() -> None:
-    seal = Seal(Dialect.ANTHROPIC, "SIG")
-    (message,) = messages({"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": wrap(seal)})
-    assert message.content == (Thinking("", seal, redacted=True),)
+@pytest.mark.parametrize("redacted", [True, False])
+def test_a_seal_of_another_dialect_comes_back_out_of_its_envelope(redacted: bool) -> None:
+    """A signature without words is that of a thought that is not shown, which is another thing than a redacted one."""
+    sealed = wrap_of(Thinking("", Seal(Dialect.ANTHROPIC, "SIG"), redacted))
+    (message,) = messages({"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": sealed})
+    (thought,) = message.content
+    assert isinstance(thought, Thinking)
+    assert (thought.text, thought.redacted, thought.seal and thought.seal.value) == ("", redacted, "SIG")
 
 
 def test_a_wish_for_a_summary_keeps_the_tools_and_forbids_them() -> None:
