@@ -20,7 +20,8 @@ from gateway.dialects.turn import Refused
 
 
 class Asked(NamedTuple):
-    """A request as it came, without content coding. `tag` is the exchange's, `profile` the name of the provider's."""
+    """A request as it came, without content coding. `tag` is the exchange's, `profile` the name of the provider's;
+    `model`: what was asked for instead of the caller's, where that was another."""
 
     caller: Dialect
     provider: Dialect
@@ -28,6 +29,7 @@ class Asked(NamedTuple):
     path: str
     body: bytes
     tag: str
+    model: str | None = None
 
 
 class Got(NamedTuple):
@@ -60,4 +62,6 @@ def _answering(asked: Asked) -> Translation:
     if asked.path == compaction.PATH:
         request = compaction.as_window(request)
     profile = PROFILES.get(asked.profile, DEFAULT_PROFILE)
-    return Translation(asked.caller, asked.provider, profile, request, EncodedRequest(b"", b""), (), len(asked.body))
+    model = asked.model or request.model
+    encoded = EncodedRequest(b"", b"")
+    return Translation(asked.caller, asked.provider, profile, request, encoded, (), len(asked.body), model)

@@ -37,8 +37,8 @@ replace = msgspec.structs.replace
 
 
 class Translation(msgspec.Struct, frozen=True):
-    """What is settled before the provider is called. `request` is the caller's, with the model to ask for;
-    `losses` are those of the request."""
+    """What is settled before the provider is called. `request` is the caller's, `model` the one the provider is asked
+    for; `losses` are those of the request."""
 
     caller: Dialect
     provider: Dialect
@@ -47,6 +47,7 @@ class Translation(msgspec.Struct, frozen=True):
     encoded: EncodedRequest
     losses: tuple[Loss, ...]
     body_bytes: int
+    model: str
 
 
 def translate_request(
@@ -72,7 +73,7 @@ def translate_request(
     if not profile.images:
         refuse_images(request)
     encoded = CODECS[provider].encode_request(asked, profile)
-    return Translation(caller, provider, profile, request, encoded, encoded.losses, len(body))
+    return Translation(caller, provider, profile, request, encoded, encoded.losses, len(body), asked.model)
 
 
 def refuse_images(request: Request) -> None:
@@ -191,6 +192,8 @@ class AnswerTranslator:
         last = events[-1]
         if type(last) is Finished and last.usage == NO_USAGE:
             events[-1] = replace(last, usage=self._estimate(self._events - _FRAME_EVENTS))
+        elif type(last) is Failed:
+            events[-1] = last = self._named(last)
         if not self.streams:
             self._folded.add(events)
             return b""
@@ -221,14 +224,23 @@ class AnswerTranslator:
         if self._coding:
             body = decode_body(self._coding, body).data
         if self._status >= _FAILING:
-            self.failed = self._provider.decode_error(self._status, self._content_type, body)
+            self.failed = self._named(self._provider.decode_error(self._status, self._content_type, body))
             return self._tell_failure()
         if body.lstrip()[:1] not in (b"{", b"["):
             if body.lstrip().startswith(_STREAM_STARTS):
                 return self._finish_stream(body)
             page = describe_page(self._status, self._content_type, body)
-            return self._say_whole(Failed(ErrorKind.API_ERROR, page))
-        return self._say_whole(self._provider.decode_answer(body, self._translation.request, self._translation.profile))
+            return self._say_whole(self._named(Failed(ErrorKind.API_ERROR, page)))
+        answer = self._provider.decode_answer(body, self._translation.request, self._translation.profile)
+        if isinstance(answer, Failed):
+            return self._say_whole(self._named(answer))
+        return self._say_whole(answer)
+
+    def _named(self, failed: Failed) -> Failed:
+        """With the model that was asked: the caller may know it under another name, and a route have several."""
+        if self._translation.model in failed.message:
+            return failed
+        return replace(failed, message=f"{failed.message} (model {self._translation.model})")
 
     def _finish_stream(self, body: bytes) -> bytes:
         """A stream that could be read only when it was whole."""

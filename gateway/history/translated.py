@@ -34,9 +34,9 @@ def rebuild_got(request_id: UUID) -> bytes:
     """The body as the caller got it. Raises NotInHistory when the exchange was relayed, and `Damaged`."""
     row = read_row(request_id)
     response, how = row.response, row.response.translation or {}
-    asked = Asked(
-        Dialect(row.dialect), Dialect(how["dialect"]), how["profile"], row.path, caller_body(row), str(row.id)
-    )
+    provider = Dialect(how["dialect"])
+    body, tag = caller_body(row), str(row.id)
+    asked = Asked(Dialect(row.dialect), provider, how["profile"], row.path, body, tag, row.routed_model or None)
     answer = rebuild_response(request_id)
     try:
         said, failed = tell(asked, Got(row.status_code or 0, response.content_type, response.content_encoding, answer))

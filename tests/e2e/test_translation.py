@@ -308,6 +308,7 @@ def test_a_context_overflow_is_worded_for_recovery(foreign_web: WebProcess, prov
     provider.default_scenario = f"error;status=400;text={quote(said)}"
     error = json.loads(messages(foreign_web).body)["error"]
     assert error["message"].startswith("prompt is too long: 10015 tokens > 8192 maximum. This model's maximum")
+    assert error["message"].endswith("(model qwen3-coder)")
 
 
 def test_the_trace_goes_on_to_a_provider_of_another_dialect_as_it_came(
