@@ -14,9 +14,18 @@ from typing import Final
 
 import msgspec
 
-from gateway.dialects.turn import ProviderTool, Tool, ToolCall
+from gateway.dialects.names import Dialect
+from gateway.dialects.turn import ProviderTool, Refused, Tool, ToolCall, ToolChoice
 
-__all__ = ["ForeignTools", "as_function", "call_as_function", "flat_name", "free_text"]
+__all__ = [
+    "ForeignTools",
+    "as_function",
+    "call_as_function",
+    "chosen_name",
+    "flat_name",
+    "free_text",
+    "refuse_others_tool",
+]
 
 LONGEST_NAME: Final = 64
 _FORBIDDEN: Final = re.compile(r"[^A-Za-z0-9_-]")
@@ -106,6 +115,23 @@ def free_text(arguments: str) -> str:
         return msgspec.json.decode(arguments, type=_FreeText).input
     except ValueError:
         return arguments
+
+
+def chosen_name(choice: ToolChoice, tools: Iterable[Tool | ProviderTool], dialect: Dialect) -> str:
+    """What the tool that must be called is called as a function. Raises Refused for one that only a provider of another
+    API runs."""
+    offered = tuple(tools)
+    refuse_others_tool(choice, offered, dialect)
+    own = ForeignTools(offered).find(choice.name)
+    return flat_name(choice.name) if own is None else flat_name(own.name, own.namespace)
+
+
+def refuse_others_tool(choice: ToolChoice, tools: Iterable[Tool | ProviderTool], dialect: Dialect) -> None:
+    """Raises Refused when the tool that must be called is one that only a provider of another API runs."""
+    for tool in tools:
+        if isinstance(tool, ProviderTool) and tool.dialect is not dialect and choice.name in (tool.name, tool.kind):
+            problem = f"tool_choice: {tool.kind} cannot be used with this model: only its own provider runs it."
+            raise Refused(problem, "tool_choice")
 
 
 class ForeignTools:

@@ -21,6 +21,7 @@ from gateway.dialects.failures import ErrorKind
 from gateway.dialects.faults import describe_page
 from gateway.dialects.folding import Fold, unfold
 from gateway.dialects.names import Dialect
+from gateway.dialects.own_calls import OwnCalls
 from gateway.dialects.profile import Profile
 from gateway.dialects.turn import Image, Loss, Part, Refused, Request, Text, ToolResult, Unknown
 
@@ -118,6 +119,9 @@ class AnswerTranslator:
         self._size = 0
         self._decoder: StreamDecoder | None = None
         self._encoder: StreamEncoder = self._caller.encode_stream(translation.request)
+        # The Responses API knows its calls by their item, and has a name for each kind.
+        others = translation.caller is not Dialect.RESPONSES
+        self._own = OwnCalls.of(translation.request.tools) if others else None
         self._folded = Fold()
         self._started: Started | None = None
         self._is_whole = status >= _FAILING or bool(content_encoding and content_encoding.lower() != "identity")
@@ -194,6 +198,8 @@ class AnswerTranslator:
             events[-1] = replace(last, usage=self._estimate(self._events - _FRAME_EVENTS))
         elif type(last) is Failed:
             events[-1] = last = self._named(last)
+        if self._own is not None:
+            events = self._own.events(events)
         if not self.streams:
             self._folded.add(events)
             return b""
@@ -234,7 +240,7 @@ class AnswerTranslator:
         answer = self._provider.decode_answer(body, self._translation.request, self._translation.profile)
         if isinstance(answer, Failed):
             return self._say_whole(self._named(answer))
-        return self._say_whole(answer)
+        return self._say_whole(self._own.answer(answer) if self._own is not None else answer)
 
     def _named(self, failed: Failed) -> Failed:
         """With the model that was asked: the caller may know it under another name, and a route have several."""

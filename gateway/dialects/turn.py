@@ -224,7 +224,8 @@ class ProviderTool(Value, frozen=True):
 
 
 class ToolChoice(Value, frozen=True):
-    """`mode` "tool" names the one tool that must be called; "allowed" keeps to `names`."""
+    """`mode` "tool" names the one tool that must be called; "allowed" keeps to `names`, and `name` says whether one of
+    them must be called (required) or may be (auto)."""
 
     mode: Literal["auto", "none", "required", "tool", "allowed"]
     name: str = ""

@@ -199,7 +199,8 @@ def _encode_text(part: Text) -> dict[str, Any]:
 
 
 def _encode_call(part: ToolCall) -> dict[str, Any]:
-    call = call_as_function(part)
+    # A function's name is the caller's own in an answer; in a request it was made to fit before.
+    call = part if part.kind == "function" and not part.namespace else call_as_function(part)
     return _finish(
         {"type": "tool_use", "id": fit_id(call.id), "name": call.name, "input": _input(call.arguments)}, part
     )

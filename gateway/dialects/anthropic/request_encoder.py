@@ -7,15 +7,17 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.dialects.allowed_tools import keep_to_allowed
 from gateway.dialects.anthropic.blocks import encode_cache, encode_content
 from gateway.dialects.anthropic.models import family_of
 from gateway.dialects.anthropic.turns import arrange_turns
 from gateway.dialects.codec import EncodedRequest
 from gateway.dialects.efforts import LEAST_BUDGET, budget_of_effort, effort_of_budget
-from gateway.dialects.foreign_tools import as_function, flat_name
+from gateway.dialects.foreign_tools import as_function, chosen_name
 from gateway.dialects.json_text import dump, raw
 from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile
+from gateway.dialects.tool_schemas import object_schema
 from gateway.dialects.turn import (
     CacheMark,
     Loss,
@@ -40,9 +42,8 @@ PATH: Final = b"/v1/messages"
 _EFFORT_BETA: Final = "effort-2025-11-24"
 _FORMAT_BETA: Final = "structured-outputs-2025-12-15"
 _EFFORTS: Final = {"none": "low", "minimal": "low"}
-_TIERS: Final = {"default": "standard_only", "standard_only": "standard_only"}
-_MODES: Final = {"auto": "auto", "none": "none", "required": "any", "tool": "tool", "allowed": "auto"}
-_EMPTY_SCHEMA: Final = '{"type":"object","properties":{}}'
+_TIERS: Final = {"default": "standard_only", "standard_only": "standard_only", "auto": "auto"}
+_MODES: Final = {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}
 _MOST_MARKS: Final = 4
 
 replace = msgspec.structs.replace
@@ -51,6 +52,7 @@ replace = msgspec.structs.replace
 def encode_request(request: Request, profile: Profile) -> EncodedRequest:
     """Raises Refused for content that Anthropic cannot take."""
     losses: list[Loss] = []
+    request = keep_to_allowed(request)
     system, messages = arrange_turns(request, losses)
     thinking = _Thinking(request, messages)
     tools = _tools(request, losses)
@@ -70,7 +72,9 @@ def encode_request(request: Request, profile: Profile) -> EncodedRequest:
     if request.stream:
         body["stream"] = True
     _add_sampling(body, request.sampling, thinking.on, losses)
-    betas = thinking.add(body, losses) + _add_format(body, request, losses)
+    betas = thinking.add(body, losses)
+    if _add_format(body, request, losses) or any(isinstance(tool, Tool) and tool.strict for tool in request.tools):
+        betas.append(_FORMAT_BETA)
     _add_rest(body, request, losses)
     headers = ((b"anthropic-beta", ",".join(betas).encode()),) if betas else ()
     return EncodedRequest(PATH, dump(body), tuple(losses), headers)
@@ -107,9 +111,9 @@ def _tool(tool: Tool) -> dict[str, Any]:
     encoded: dict[str, Any] = {"name": function.name}
     if function.description is not None:
         encoded["description"] = function.description
-    encoded["input_schema"] = raw(function.schema or _EMPTY_SCHEMA)
-    if function.strict is not None:
-        encoded["strict"] = function.strict
+    encoded["input_schema"] = raw(object_schema(function.schema))
+    if function.strict:
+        encoded["strict"] = True
     if function.cache is not None:
         encoded["cache_control"] = encode_cache(function.cache)
     return encoded | {name: raw(value) for name, value in function.extras}
@@ -126,7 +130,7 @@ def _choice(request: Request, thinks: bool, losses: list[Loss]) -> dict[str, Any
         mode = "auto"
     said: dict[str, Any] = {"type": mode}
     if mode == "tool":
-        said["name"] = flat_name(choice.name)
+        said["name"] = chosen_name(choice, request.tools, Dialect.ANTHROPIC)
     if request.parallel_tool_calls is not None and mode != "none":
         said["disable_parallel_tool_use"] = not request.parallel_tool_calls
     return {"tool_choice": said}
@@ -220,16 +224,17 @@ def _continues_without_thought(messages: list[Message]) -> bool:
     return not isinstance(last.content[0], Thinking)
 
 
-def _add_format(body: dict[str, Any], request: Request, losses: list[Loss]) -> list[str]:
+def _add_format(body: dict[str, Any], request: Request, losses: list[Loss]) -> bool:
+    """Whether there is a form to keep to."""
     form = request.output_format
     if form is None or form.kind == "text":
-        return []
+        return False
     if form.kind == "json":
         losses.append(Loss("response_format", "Anthropic knows JSON by a schema only; the prompt has to ask for it"))
-        return []
+        return False
     config = body.setdefault("output_config", {})
     config["format"] = {"type": "json_schema", "schema": raw(form.schema)}
-    return [_FORMAT_BETA]
+    return True
 
 
 def _add_rest(body: dict[str, Any], request: Request, losses: list[Loss]) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.dialects.foreign_tools import call_as_function
 from gateway.dialects.names import Dialect
 from gateway.dialects.pairing import pair_calls
 from gateway.dialects.turn import (
@@ -21,6 +22,7 @@ from gateway.dialects.turn import (
     Role,
     Text,
     Thinking,
+    ToolCall,
     ToolResult,
     Unknown,
 )
@@ -83,6 +85,8 @@ def _fit(parts: tuple[Part, ...], path: str, losses: list[Loss]) -> tuple[Part, 
             kept.append(replace(part, content=_fit(part.content, f"{where}.content", losses)))
         elif isinstance(part, Thinking):
             kept += _fit_thinking(part, losses)
+        elif isinstance(part, ToolCall):
+            kept.append(call_as_function(part))
         elif isinstance(part, (Image, Document)) and isinstance(part.source, ByFile):
             raise Refused(f"{where}: a file kept by OpenAI is not known to Anthropic. Send its bytes.", where)
         elif isinstance(part, Unknown) and part.dialect is not Dialect.ANTHROPIC:

@@ -122,7 +122,7 @@ def _choice_of(choice: RawObject) -> ToolChoice:
     allowed = choice.child("allowed_tools")
     if allowed is not None:
         functions = [tool.child("function") or tool.child("custom") or tool for tool in allowed.children("tools")]
-        return ToolChoice("allowed", names=tuple(function.text("name") for function in functions))
+        return ToolChoice("allowed", allowed.text("mode"), tuple(function.text("name") for function in functions))
     custom = choice.child("custom")
     if custom is not None:
         return ToolChoice("tool", custom.text("name"), kind="custom")

@@ -6,19 +6,20 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.dialects.allowed_tools import keep_to_allowed
 from gateway.dialects.chat.messages_encoder import MessagesEncoder
 from gateway.dialects.codec import EncodedRequest
 from gateway.dialects.efforts import effort_of
-from gateway.dialects.foreign_tools import as_function, flat_name
+from gateway.dialects.foreign_tools import as_function, chosen_name
 from gateway.dialects.json_text import dump, raw
 from gateway.dialects.json_values import NotJSONError, is_object, read_json, write_json
 from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile
+from gateway.dialects.tool_schemas import object_schema
 from gateway.dialects.turn import Loss, OutputFormat, Reasoning, Refused, Request, Tool, ToolChoice
 
 PATH: Final = b"/v1/chat/completions"
-_EMPTY_SCHEMA: Final = '{"type":"object","properties":{}}'
-_NEAREST: Final = {"tool": ("tool", "required", "auto"), "required": ("required", "auto"), "allowed": ("auto",)}
+_NEAREST: Final = {"tool": ("tool", "required", "auto"), "required": ("required", "auto")}
 _TIERS: Final = {"standard_only": "default"}
 _NOT_TAKEN: Final = "this provider does not take it; it was left out"
 
@@ -26,6 +27,7 @@ _NOT_TAKEN: Final = "this provider does not take it; it was left out"
 def encode_request(request: Request, profile: Profile) -> EncodedRequest:
     """Raises Refused for content the provider cannot take."""
     losses: list[Loss] = []
+    request = keep_to_allowed(request)
     body: dict[str, Any] = {"model": request.model, "messages": MessagesEncoder(profile, losses).encode(request)}
     _add_tools(body, request, profile, losses)
     if request.max_tokens is not None:
@@ -60,7 +62,7 @@ def _add_tools(body: dict[str, Any], request: Request, profile: Profile, losses:
         return
     body["tools"] = tools
     if request.tool_choice is not None:
-        body["tool_choice"] = _choice(request.tool_choice, profile, losses)
+        body["tool_choice"] = _choice(request, request.tool_choice, profile, losses)
     if request.parallel_tool_calls is not None:
         if "parallel_tool_calls" in profile.fields:
             body["parallel_tool_calls"] = request.parallel_tool_calls
@@ -75,7 +77,7 @@ def _tool(tool: Tool, profile: Profile) -> dict[str, Any]:
     function: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:
         function["description"] = tool.description
-    function["parameters"] = _schema(tool.schema, profile)
+    function["parameters"] = _schema(object_schema(tool.schema), profile)
     if tool.strict is not None and profile.strict_tools:
         function["strict"] = tool.strict
     said: dict[str, Any] = {"type": "function", "function": function}
@@ -97,8 +99,6 @@ def _custom(tool: Tool) -> dict[str, Any]:
 
 def _schema(schema: str, profile: Profile) -> Any:
     """The schema without the keywords the provider refuses."""
-    if not schema:
-        return raw(_EMPTY_SCHEMA)
     if not any(f'"{keyword}"' in schema for keyword in profile.schema_refuses):
         return raw(schema)
     try:
@@ -122,14 +122,14 @@ def without_keywords(schema: Any, refused: frozenset[str]) -> Any:
     return kept
 
 
-def _choice(choice: ToolChoice, profile: Profile, losses: list[Loss]) -> Any:
+def _choice(request: Request, choice: ToolChoice, profile: Profile, losses: list[Loss]) -> Any:
     modes = _NEAREST.get(choice.mode, (choice.mode, "auto"))
     mode = next((mode for mode in modes if mode in profile.tool_choices), "auto")
     if mode != choice.mode:
         losses.append(Loss("tool_choice", f"{choice.mode} is not taken by this provider; it was told {mode}"))
     if mode == "tool":
         kind = "custom" if choice.kind == "custom" and profile.custom_tools else "function"
-        return {"type": kind, kind: {"name": flat_name(choice.name)}}
+        return {"type": kind, kind: {"name": chosen_name(choice, request.tools, Dialect.CHAT)}}
     return mode
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from gateway.dialects.chat.thoughts import held_back
+from gateway.dialects.foreign_tools import as_function
 from gateway.dialects.json_values import JSONObject, NotJSONError, is_object, object_or_none, read_json, write_json
 from gateway.dialects.turn import ProviderTool, Tool, ToolCall
 
@@ -26,7 +27,8 @@ class TextCalls:
     is held back because it may become a call."""
 
     def __init__(self, tools: Iterable[Tool | ProviderTool], id_prefix: str) -> None:
-        self._schemas = {tool.name: tool.schema for tool in tools if isinstance(tool, Tool)}
+        told = [as_function(tool) for tool in tools if isinstance(tool, Tool)]
+        self._schemas = {tool.name: tool.schema for tool in told}
         self._prefix = id_prefix
         self._calls = 0
         self.holds = ""

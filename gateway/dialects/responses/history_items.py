@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
+
+from gateway.dialects.foreign_tools import flat_name
 from gateway.dialects.names import Dialect
 from gateway.dialects.responses.output_items import encode_call, encode_own, encode_spoken
 from gateway.dialects.responses.parts import encode_input_parts
@@ -104,7 +107,8 @@ def _assistant_message(spoken: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _encode_step(part: Part, field: str, losses: list[Loss]) -> Any:
     if isinstance(part, ToolCall):
-        item = encode_call(part, part.item)
+        call = msgspec.structs.replace(part, name=flat_name(part.name))
+        item = encode_call(call, part.item)
         return item if part.item else {name: value for name, value in item.items() if name != "id"}
     if isinstance(part, Thinking):
         return _encode_thought(part, field, losses)

@@ -11,8 +11,8 @@ from gateway.dialects.efforts import effort_of
 from gateway.dialects.profile import Profile
 from gateway.dialects.responses.history_items import encode_history
 from gateway.dialects.responses.request_decoder import ENCRYPTED
-from gateway.dialects.responses.tools import encode_choice, encode_tools
-from gateway.dialects.turn import Loss, OutputFormat, Reasoning, Request, Sampling, Text
+from gateway.dialects.responses.tools import encode_choice, encode_tools, fit_choice, fit_tool
+from gateway.dialects.turn import Loss, OutputFormat, Reasoning, Refused, Request, Sampling, Text
 
 PATH: Final = b"/v1/responses"
 LEAST_OUTPUT: Final = 16
@@ -22,7 +22,7 @@ _TIERS: Final = {"standard_only": "default", "standard": "default", "batch": "fl
 
 
 def encode_request(request: Request, profile: Profile) -> EncodedRequest:
-    """What cannot be said is among the losses; nothing is refused."""
+    """Raises Refused for content and tools the provider cannot take."""
     losses: list[Loss] = []
     body: dict[str, Any] = {"model": request.model}
     if request.system:
@@ -39,12 +39,15 @@ def encode_request(request: Request, profile: Profile) -> EncodedRequest:
 
 
 def _add_tools(body: dict[str, Any], request: Request, profile: Profile, losses: list[Loss]) -> None:
-    tools = encode_tools(request.tools, profile, losses)
+    tools = encode_tools(map(fit_tool, request.tools), profile, losses)
+    if request.tools and not tools:
+        kinds = ", ".join(sorted({tool.kind for tool in request.tools}))
+        raise Refused(f"tools: {kinds} cannot be used with this model: only its own provider runs it.", "tools")
     if not tools:
         return
     body["tools"] = tools
     if request.tool_choice is not None:
-        body["tool_choice"] = encode_choice(request.tool_choice)
+        body["tool_choice"] = encode_choice(fit_choice(request.tool_choice, request.tools))
     if request.parallel_tool_calls is not None:
         body["parallel_tool_calls"] = request.parallel_tool_calls
 

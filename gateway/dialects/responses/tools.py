@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.dialects.foreign_tools import flat_name, refuse_others_tool
 from gateway.dialects.names import Dialect
 from gateway.dialects.profile import Profile
 from gateway.dialects.raw_object import RawObject
+from gateway.dialects.tool_schemas import object_schema
 from gateway.dialects.turn import Loss, ProviderTool, Refused, Tool, ToolChoice, ToolKind
 
 _KNOWN_IN_TOOL: Final = frozenset({"type", "name", "description", "parameters", "strict", "format", "function"})
@@ -117,6 +119,22 @@ def _encode_tool(tool: Tool | ProviderTool, profile: Profile, field: str, losses
         losses.append(Loss(f"{field}.strict", "this provider does not take strict tools"))
     encoded = {"type": "function", "name": tool.name, "parameters": schema, "strict": strict}
     return encoded | ({"description": tool.description} if tool.description is not None else {})
+
+
+def fit_tool(tool: Tool | ProviderTool) -> Tool | ProviderTool:
+    """The tool under a name and with a schema that OpenAI takes."""
+    if isinstance(tool, ProviderTool) or tool.kind in ("shell", "patch"):
+        return tool
+    schema = object_schema(tool.schema) if tool.kind == "function" else tool.schema
+    return msgspec.structs.replace(tool, name=flat_name(tool.name), schema=schema)
+
+
+def fit_choice(choice: ToolChoice, tools: Iterable[Tool | ProviderTool]) -> ToolChoice:
+    """The choice by the names of `fit_tool`. Raises Refused for a tool only a provider of another API runs."""
+    if choice.mode != "tool":
+        return msgspec.structs.replace(choice, names=tuple(map(flat_name, choice.names)))
+    refuse_others_tool(choice, tools, Dialect.RESPONSES)
+    return msgspec.structs.replace(choice, name=flat_name(choice.name))
 
 
 def encode_choice(choice: ToolChoice) -> Any:
