@@ -24,6 +24,7 @@ from gateway.dialects.names import Dialect
 from gateway.dialects.own_calls import OwnCalls
 from gateway.dialects.profile import Profile
 from gateway.dialects.turn import Image, Loss, Part, Refused, Request, Text, ToolResult, Unknown
+from gateway.dialects.unknown_members import leave_out_unknown
 
 _SNIFFED_BYTES: Final = 16
 _STREAM_STARTS: Final = (b"event:", b"data:", b":", b"id:", b"retry:")
@@ -73,8 +74,10 @@ def translate_request(
         asked = replace(asked, stream=True)
     if not profile.images:
         refuse_images(request)
-    encoded = CODECS[provider].encode_request(asked, profile)
-    return Translation(caller, provider, profile, request, encoded, encoded.losses, len(body), asked.model)
+    known, unknown = leave_out_unknown(asked)
+    encoded = CODECS[provider].encode_request(known, profile)
+    losses = encoded.losses + unknown
+    return Translation(caller, provider, profile, request, encoded, losses, len(body), asked.model)
 
 
 def refuse_images(request: Request) -> None:

@@ -243,6 +243,8 @@ def _add_rest(body: dict[str, Any], request: Request, losses: list[Loss]) -> Non
         body["metadata"] = {"user_id": request.user}
     if request.service_tier:
         body["service_tier"] = _TIERS.get(request.service_tier, "auto")
+        if request.service_tier not in _TIERS:
+            losses.append(Loss("service_tier", f"Anthropic has no tier {request.service_tier}; it was told auto"))
     for name, value in request.extras:
         if not own:
             losses.append(Loss(name, "the Messages API does not know it; it was left out"))

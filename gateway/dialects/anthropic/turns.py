@@ -3,6 +3,7 @@ of parallel calls side by side in one turn of the user's."""
 
 from __future__ import annotations
 
+import base64
 from typing import Final
 
 import msgspec
@@ -14,6 +15,8 @@ from gateway.dialects.turn import (
     ByFile,
     Document,
     Image,
+    Inline,
+    InlineText,
     Loss,
     Message,
     Part,
@@ -28,9 +31,11 @@ from gateway.dialects.turn import (
 )
 
 _INSTRUCTING: Final = (Role.SYSTEM, Role.DEVELOPER)
+_PAGES: Final = "application/pdf"
 _BEGIN: Final = Text("(continue)")
 
 _THOUGHT: Final = Loss("messages[].thinking", "thoughts of another model are not shown to this one")
+_NAME: Final = Loss("messages[].name", "Anthropic does not know it; it was left out")
 _DETAIL: Final = Loss("messages[].image.detail", "Anthropic looks at every image in one resolution")
 
 replace = msgspec.structs.replace
@@ -43,7 +48,10 @@ def arrange_turns(request: Request, losses: list[Loss]) -> tuple[tuple[Part, ...
     system = list(request.system)
     turns: list[Message] = []
     for number, message in enumerate(pair_calls(request.messages)):
-        content = _fit(message.content, f"messages.{number}.content", losses)
+        said = _without_steps(message.content, losses) if message.role is Role.ASSISTANT else message.content
+        content = _fit(said, f"messages.{number}.content", losses)
+        if message.name:
+            _lose(_NAME, losses)
         if message.role in _INSTRUCTING and not turns:
             system += content
         elif content:
@@ -89,6 +97,8 @@ def _fit(parts: tuple[Part, ...], path: str, losses: list[Loss]) -> tuple[Part, 
             kept.append(call_as_function(part))
         elif isinstance(part, (Image, Document)) and isinstance(part.source, ByFile):
             raise Refused(f"{where}: a file kept by OpenAI is not known to Anthropic. Send its bytes.", where)
+        elif isinstance(part, Document) and isinstance(part.source, Inline):
+            kept.append(_fit_document(part, part.source, where))
         elif isinstance(part, Unknown) and part.dialect is not Dialect.ANTHROPIC:
             raise Refused(f"{where}: Anthropic does not take content of type {part.kind}.", where)
         elif not isinstance(part, Text) or part.text:
@@ -96,6 +106,29 @@ def _fit(parts: tuple[Part, ...], path: str, losses: list[Loss]) -> tuple[Part, 
                 _lose(_DETAIL, losses)
             kept.append(part)
     return tuple(kept)
+
+
+def _without_steps(parts: tuple[Part, ...], losses: list[Loss]) -> tuple[Part, ...]:
+    """Without what another provider did of its own before, as a search: the answer it led to is there."""
+    kept: list[Part] = []
+    for part in parts:
+        if isinstance(part, Unknown) and part.dialect is not Dialect.ANTHROPIC:
+            _lose(Loss(f"messages[].{part.kind}", "only its own provider reads it; it was left out"), losses)
+        else:
+            kept.append(part)
+    return tuple(kept)
+
+
+def _fit_document(part: Document, source: Inline, where: str) -> Document:
+    """Anthropic takes pages as they are, and text as text."""
+    if source.media_type == _PAGES:
+        return part
+    try:
+        text = base64.b64decode(source.data, validate=True).decode()
+    except ValueError:
+        kind = source.media_type or "unknown type"
+        raise Refused(f"{where}: Anthropic takes documents of {_PAGES} and of text, and no {kind}.", where) from None
+    return replace(part, source=InlineText(text))
 
 
 def _fit_thinking(part: Thinking, losses: list[Loss]) -> list[Part]:

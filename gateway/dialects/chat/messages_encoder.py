@@ -10,17 +10,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from gateway.dialects.foreign_tools import call_as_function
-from gateway.dialects.json_values import NotJSONError, is_object, objects_of, read_json
-from gateway.dialects.names import Dialect
 from gateway.dialects.pairing import pair_calls
 from gateway.dialects.profile import Profile
+from gateway.dialects.readable import as_error, readable, told_as_text
+from gateway.dialects.sources import url_of
 from gateway.dialects.turn import (
-    ByFile,
-    ByURL,
     CacheMark,
     Document,
     Image,
-    Inline,
     InlineText,
     Loss,
     Message,
@@ -38,7 +35,6 @@ from gateway.dialects.turn import (
 )
 
 _INSTRUCTING: Final = (Role.SYSTEM, Role.DEVELOPER)
-_ERROR: Final = "Error: "
 _JOIN: Final = "join"
 _IMAGE_FOLLOWS: Final = "[The image follows in the next message.]"
 
@@ -109,8 +105,8 @@ class MessagesEncoder:
             else:
                 texts.append(self._text_of(part, path))
         content = "\n".join(text for text in texts if text)
-        if result.is_error and not content.lower().startswith("error"):
-            content = _ERROR + content
+        if result.is_error:
+            content = as_error(content)
         return {"role": "tool", "tool_call_id": result.call, "content": content}
 
     def _text_of(self, part: Part, path: str) -> str:
@@ -127,7 +123,8 @@ class MessagesEncoder:
         told = readable(part)
         if told is None:
             raise Refused(f"{path}: this model does not take content of type {part.kind}.", path)
-        self._lose(f"messages[].{part.kind}", "told as text")
+        if (loss := told_as_text(part.kind)) not in self._losses:
+            self._losses.append(loss)
         return told
 
     def _assistant(self, message: Message, path: str) -> dict[str, Any]:
@@ -194,8 +191,6 @@ class MessagesEncoder:
     def _document(self, part: Document, path: str) -> dict[str, Any]:
         if not self._profile.documents:
             raise Refused(f"{path}: this model takes no documents but text. Send what it says as text.", path)
-        if isinstance(part.source, ByFile):
-            return {"type": "file", "file": {"file_id": part.source.id}}
         return {"type": "file", "file": {"filename": part.title or "document", "file_data": url_of(part.source, path)}}
 
     def _mark(self, part: dict[str, Any], cache: CacheMark | None) -> dict[str, Any]:
@@ -221,34 +216,3 @@ def _only_instructions(said: Iterable[dict[str, Any]]) -> bool:
 
 def _is_binary(source: Source) -> bool:
     return not isinstance(source, InlineText)
-
-
-def url_of(source: Source, path: str) -> str:
-    """An address, or the bytes as a data URL. Raises Refused for files another provider keeps."""
-    if isinstance(source, Inline):
-        return f"data:{source.media_type};base64,{source.data}"
-    if isinstance(source, ByURL):
-        return source.url
-    raise Refused(f"{path}: a file kept by another provider is not known to this one. Send its bytes.", path)
-
-
-def readable(part: Unknown) -> str | None:
-    """The words in a block that is known to be about text; None for every other."""
-    if part.dialect is not Dialect.ANTHROPIC:
-        return None
-    try:
-        value = read_json(part.raw.encode()).value
-    except NotJSONError:
-        return None
-    block = value if is_object(value) else {}
-    if part.kind == "tool_reference":
-        return f"The tool {block.get('tool_name')} is now available."
-    if part.kind in ("search_result", "document"):
-        source = block.get("source")
-        parts = objects_of(block.get("content")) or objects_of(source.get("content") if is_object(source) else None)
-        lines = [block.get("title"), source if isinstance(source, str) else None, *(item.get("text") for item in parts)]
-        return "\n".join(line for line in lines if isinstance(line, str) and line)
-    if part.kind == "web_search_tool_result":
-        found = objects_of(block.get("content"))
-        return "\n".join(f"{item.get('title')} ({item.get('url')})" for item in found)
-    return None

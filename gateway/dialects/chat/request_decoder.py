@@ -24,7 +24,7 @@ _KNOWN: Final = frozenset(
         "model", "messages", "tools", "functions", "tool_choice", "function_call", "parallel_tool_calls", "max_tokens",
         "max_completion_tokens", "stream", "stream_options", "temperature", "top_p", "top_k", "stop", "seed",
         "presence_penalty", "frequency_penalty", "reasoning_effort", "reasoning", "thinking", "response_format",
-        "verbosity", "prompt_cache_key", "user", "safety_identifier", "metadata", "service_tier", "store", "n",
+        "verbosity", "prompt_cache_key", "user", "safety_identifier", "metadata", "service_tier", "n",
     }
 )  # fmt: skip
 _IN_FUNCTION: Final = frozenset({"name", "description", "parameters", "strict"})
@@ -57,9 +57,8 @@ def decode_request(body: bytes) -> Request:
         user=read.text("safety_identifier") or read.text("user"),
         metadata=tuple((name, metadata.text(name)) for name in metadata.members) if metadata is not None else (),
         service_tier=read.text("service_tier"),
-        store=read.flag("store"),
         dialect=Dialect.CHAT,
-        extras=read.extras(_KNOWN),
+        extras=read.extras(_KNOWN if read.flag("store") else _KNOWN | {"store"}),
     )
 
 

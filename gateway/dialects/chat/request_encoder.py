@@ -22,6 +22,7 @@ PATH: Final = b"/v1/chat/completions"
 _NEAREST: Final = {"tool": ("tool", "required", "auto"), "required": ("required", "auto")}
 _TIERS: Final = {"standard_only": "default"}
 _NOT_TAKEN: Final = "this provider does not take it; it was left out"
+_STRICT: Final = Loss("tools[].strict", _NOT_TAKEN)
 
 
 def encode_request(request: Request, profile: Profile) -> EncodedRequest:
@@ -50,7 +51,7 @@ def _add_tools(body: dict[str, Any], request: Request, profile: Profile, losses:
     tools: list[Any] = []
     for number, tool in enumerate(request.tools):
         if isinstance(tool, Tool):
-            tools.append(_tool(tool, profile))
+            tools.append(_tool(tool, profile, losses))
         elif tool.dialect is Dialect.CHAT:
             tools.append(raw(tool.raw))
         else:
@@ -70,7 +71,7 @@ def _add_tools(body: dict[str, Any], request: Request, profile: Profile, losses:
             losses.append(Loss("parallel_tool_calls", _NOT_TAKEN))
 
 
-def _tool(tool: Tool, profile: Profile) -> dict[str, Any]:
+def _tool(tool: Tool, profile: Profile, losses: list[Loss]) -> dict[str, Any]:
     if tool.kind == "custom" and profile.custom_tools and not tool.namespace:
         return {"type": "custom", "custom": _custom(tool)}
     tool = as_function(tool)
@@ -80,6 +81,8 @@ def _tool(tool: Tool, profile: Profile) -> dict[str, Any]:
     function["parameters"] = _schema(object_schema(tool.schema), profile)
     if tool.strict is not None and profile.strict_tools:
         function["strict"] = tool.strict
+    elif tool.strict and _STRICT not in losses:
+        losses.append(_STRICT)
     said: dict[str, Any] = {"type": "function", "function": function}
     if tool.cache is not None and profile.cache_control:
         said["cache_control"] = {"type": "ephemeral"}
@@ -218,6 +221,8 @@ def _add_rest(body: dict[str, Any], request: Request, profile: Profile, losses: 
             body[name] = value
         elif name != "prompt_cache_key":
             losses.append(Loss(name, _NOT_TAKEN))
+    if request.metadata:
+        losses.append(Loss("metadata", "it is kept with stored answers, and none is stored there"))
     for name, value in request.extras:
         if request.dialect is Dialect.CHAT:
             body[name] = raw(value)

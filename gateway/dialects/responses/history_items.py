@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.dialects.foreign_tools import flat_name
 from gateway.dialects.names import Dialect
+from gateway.dialects.readable import as_error, readable, told_as_text
 from gateway.dialects.responses.output_items import encode_call, encode_own, encode_spoken
 from gateway.dialects.responses.parts import encode_input_parts
 from gateway.dialects.turn import (
@@ -30,6 +31,7 @@ _OUTPUTS: Final = {
     "shell": "local_shell_call_output",
     "patch": "apply_patch_call_output",
 }
+_NAME: Final = Loss("messages[].name", "the Responses API does not know it; it was left out")
 _UNSEALED: Final = "a thought is only taken back by the provider that sealed it; it was left out"
 
 
@@ -39,6 +41,8 @@ def encode_history(messages: Sequence[Message], losses: list[Loss]) -> list[Any]
         field = f"messages.{number}"
         if message.effort:
             losses.append(Loss(f"{field}.output_config", "effort is asked for once for a whole request here"))
+        if message.name and _NAME not in losses:
+            losses.append(_NAME)
         if message.role is Role.ASSISTANT:
             items += _encode_assistant(message.content, f"{field}.content", losses)
         else:
@@ -68,14 +72,21 @@ def _encode_result(result: ToolResult, field: str, losses: list[Loss]) -> dict[s
         output: Any = _texts(result.content)
         status = "failed" if result.is_error else "completed"
         return {"type": kind, "call_id": result.call, "status": status, "output": output}
-    if result.is_error:
-        losses.append(Loss(f"{field}.is_error", "results have no mark for errors here; the text says what it says"))
-    if all(isinstance(part, Text) for part in result.content):
-        output = _texts(result.content)
-    else:
-        output = encode_input_parts(result.content, f"{field}.content", losses)
+    output = _texts(result.content)
+    if not all(isinstance(part, Text) for part in result.content):
+        output = encode_input_parts(_marked(result), f"{field}.content", losses)
+    elif result.is_error:
+        output = as_error(output)
     name = "id" if result.kind == "shell" else "call_id"
     return {"type": kind, name: result.call, "output": output}
+
+
+def _marked(result: ToolResult) -> Sequence[Part]:
+    """Its parts, which begin by saying so when it is an error."""
+    first = result.content[0]
+    if not result.is_error or not isinstance(first, Text):
+        return (Text(as_error("")), *result.content) if result.is_error else result.content
+    return (Text(as_error(first.text)), *result.content[1:])
 
 
 def _texts(content: Sequence[Part]) -> str:
@@ -85,7 +96,8 @@ def _texts(content: Sequence[Part]) -> str:
 def _encode_assistant(content: Sequence[Part], field: str, losses: list[Loss]) -> list[Any]:
     items: list[Any] = []
     spoken: list[dict[str, Any]] = []
-    for number, part in enumerate(content):
+    for number, given in enumerate(content):
+        part = _told(given, losses)
         if isinstance(part, Text | Refusal):
             spoken.append(encode_spoken(part))
             continue
@@ -99,6 +111,16 @@ def _encode_assistant(content: Sequence[Part], field: str, losses: list[Loss]) -
     if spoken:
         items.append(_assistant_message(spoken))
     return items
+
+
+def _told(part: Part, losses: list[Loss]) -> Part:
+    """What another API has a block for, as text where it can be read."""
+    told = readable(part) if isinstance(part, Unknown) else None
+    if told is None or not isinstance(part, Unknown):
+        return part
+    if (loss := told_as_text(part.kind)) not in losses:
+        losses.append(loss)
+    return Text(told)
 
 
 def _assistant_message(spoken: list[dict[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import msgspec
 from gateway.dialects.citations import as_annotation
 from gateway.dialects.names import Dialect
 from gateway.dialects.raw_object import RawObject
+from gateway.dialects.readable import readable, told_as_text
+from gateway.dialects.sources import url_of
 from gateway.dialects.turn import (
     ByFile,
     ByURL,
@@ -114,37 +116,41 @@ def _encode_input_part(part: Part, field: str, losses: list[Loss]) -> Any:
     if isinstance(part, Refusal):
         return {"type": "input_text", "text": part.text}
     if isinstance(part, Image):
-        return _encode_image(part)
+        return _encode_image(part, field)
     if isinstance(part, Document):
-        return _encode_document(part)
-    if isinstance(part, Unknown) and part.dialect is Dialect.RESPONSES:
-        return msgspec.Raw(part.raw.encode())
-    kind = part.kind if isinstance(part, Unknown) else type(part).__name__.lower()
-    losses.append(Loss(field, f"the Responses API has no {kind} there; it was left out"))
+        return _encode_document(part, field)
+    if isinstance(part, Unknown):
+        return _encode_unknown(part, field, losses)
+    losses.append(Loss(field, f"the Responses API has no {type(part).__name__.lower()} there; it was left out"))
     return None
 
 
-def _encode_image(image: Image) -> dict[str, Any]:
+def _encode_unknown(part: Unknown, field: str, losses: list[Loss]) -> Any:
+    if part.dialect is Dialect.RESPONSES:
+        return msgspec.Raw(part.raw.encode())
+    told = readable(part)
+    if told is None:
+        raise Refused(f"{field}: this model does not take content of type {part.kind}.", field)
+    if (loss := told_as_text(part.kind)) not in losses:
+        losses.append(loss)
+    return {"type": "input_text", "text": told}
+
+
+def _encode_image(image: Image, field: str) -> dict[str, Any]:
     encoded: dict[str, Any] = {"type": "input_image", "detail": image.detail or "auto"}
-    if isinstance(image.source, ByFile):
-        return encoded | {"file_id": image.source.id}
-    return encoded | {"image_url": _url_of(image.source)}
+    return encoded | {"image_url": url_of(image.source, field)}
 
 
-def _encode_document(document: Document) -> dict[str, Any]:
+def _encode_document(document: Document, field: str) -> dict[str, Any]:
     source = document.source
     if isinstance(source, InlineText):
         head = f"{document.title}\n\n" if document.title else ""
         return {"type": "input_text", "text": head + source.text}
-    if isinstance(source, ByFile):
-        return {"type": "input_file", "file_id": source.id}
     if isinstance(source, ByURL):
         return {"type": "input_file", "file_url": source.url}
-    name = document.title or "document" + _EXTENSIONS.get(source.media_type, "")
-    return {"type": "input_file", "filename": name, "file_data": _url_of(source)}
-
-
-def _url_of(source: Source) -> str:
-    if isinstance(source, Inline):
-        return f"{_DATA}{source.media_type}{_BASE64}{source.data}"
-    return source.url if isinstance(source, ByURL) else ""
+    extension = _EXTENSIONS.get(source.media_type, "") if isinstance(source, Inline) else ""
+    return {
+        "type": "input_file",
+        "filename": document.title or f"document{extension}",
+        "file_data": url_of(source, field),
+    }

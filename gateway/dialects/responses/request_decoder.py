@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from gateway.dialects.names import Dialect
 from gateway.dialects.pairing import pair_calls
 from gateway.dialects.raw_object import RawObject, read_object
@@ -12,6 +14,7 @@ from gateway.dialects.responses.input_items import decode_items
 from gateway.dialects.responses.parts import decode_content
 from gateway.dialects.responses.tools import decode_choice, decode_tools
 from gateway.dialects.turn import (
+    Extras,
     Message,
     OutputFormat,
     Reasoning,
@@ -28,7 +31,7 @@ _KNOWN: Final = frozenset(
         "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "max_output_tokens", "stream",
         "temperature", "top_p", "reasoning", "text", "include", "store", "previous_response_id", "metadata",
         "prompt_cache_key", "service_tier", "safety_identifier", "user", "stream_options", "background", "prompt",
-        "conversation", "truncation", "client_metadata",
+        "conversation", "client_metadata",
     }
 )  # fmt: skip
 _KNOWN_IN_REASONING: Final = frozenset({"effort", "summary", "generate_summary"})
@@ -76,8 +79,16 @@ def _decode(read: RawObject, model: str, items: list[RawObject]) -> Request:
         store=read.flag("store"),
         previous_response=read.text("previous_response_id"),
         dialect=Dialect.RESPONSES,
-        extras=read.extras(_KNOWN),
+        extras=_extras(read),
     )
+
+
+def _extras(read: RawObject) -> Extras:
+    """Members nobody here knows, and of those that are known what asks for something out of the ordinary."""
+    known = _KNOWN | {"truncation"} if read.text("truncation") == "disabled" else _KNOWN
+    wanted = [wish for wish in read.texts("include") if wish != ENCRYPTED]
+    included = (("include", msgspec.json.encode(wanted).decode()),) if wanted else ()
+    return read.extras(known) + included
 
 
 def refuse_unkept(read: RawObject) -> None:

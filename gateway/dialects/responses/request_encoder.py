@@ -90,7 +90,6 @@ def _add_reasoning(body: dict[str, Any], reasoning: Reasoning | None, profile: P
         body["reasoning"] = wish
     if thinks and reasoning.mode != "disabled":
         body["include"] = [ENCRYPTED]
-    losses += [Loss(f"thinking.{name}", "the Responses API does not know it") for name, _ in reasoning.extras]
 
 
 def _add_text(body: dict[str, Any], request: Request) -> None:

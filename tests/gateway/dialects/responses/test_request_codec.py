@@ -322,6 +322,7 @@ def test_claudes_conversation_becomes_items() -> None:
         "type": "function_call", "status": "completed", "call_id": "toolu_1", "name": "Read", "arguments": '{"p":1}',
     }  # fmt: skip
     assert [part["type"] for part in body["input"][4]["output"]] == ["input_text", "input_image"]
+    assert body["input"][4]["output"][0]["text"] == "Error: see"
     assert (body["input"][6]["role"], body["temperature"], body["store"]) == ("system", 0.5, False)
     assert body["tools"] == [
         {"type": "function", "name": "Read", "description": "Reads.", "parameters": {"type": "object"}, "strict": False}
@@ -331,7 +332,7 @@ def test_claudes_conversation_becomes_items() -> None:
     assert body["include"] == ["reasoning.encrypted_content"]
     assert body["prompt_cache_key"] == "session-1"
     assert {loss.field for loss in losses} == {
-        "messages.1.content.0", "messages.2.content.0.is_error", "tools.1", "max_tokens", "top_k", "stop",
+        "messages.1.content.0", "tools.1", "max_tokens", "top_k", "stop",
         "context_management",
     }  # fmt: skip
 
