@@ -119,6 +119,18 @@ def test_a_message_is_answered_by_an_engine_that_speaks_chat_completions(
     assert [loss.field for loss in exchange.translated.losses] == ["context_management"]
 
 
+def test_betas_stay_with_the_fields_they_allow_and_are_noted(foreign_web: WebProcess, provider: FakeProvider) -> None:
+    betas = (b"anthropic-beta", b"context-management-2025-06-27,never-heard-of")
+    body = json.dumps(asked("hi") | {"context_management": {"edits": []}}).encode()
+    assert ask(foreign_web, "POST", "/v1/messages?betas=1", [*CALLERS_OWN, betas], body).status == 200
+    seen = last_request(provider)
+    assert seen.header("anthropic-beta") is None
+    assert "context_management" not in json.loads(seen.body)
+    translated = find(foreign_web, "betas=1").translated
+    assert translated is not None
+    assert [loss.field for loss in translated.losses] == ["context_management", "anthropic-beta"]
+
+
 def test_no_credential_of_the_callers_goes_to_a_foreign_provider(
     foreign_web: WebProcess, provider: FakeProvider
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.dialects.codecs import CODECS
@@ -13,7 +14,18 @@ from gateway.dialects.names import Dialect, ProviderDialect
 from gateway.dialects.profile import Profile
 from gateway.dialects.profiles import DEFAULT_PROFILE, PROFILES, choose_profile
 from gateway.dialects.translation import translate_request
-from gateway.dialects.turn import Refused
+from gateway.dialects.turn import (
+    Message,
+    OutputFormat,
+    Refused,
+    Request,
+    Role,
+    Sampling,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 
 SCHEMA = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "additionalProperties": False}
 REQUEST: dict[str, Any] = {
@@ -24,6 +36,12 @@ REQUEST: dict[str, Any] = {
     "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}]}],
     "tools": [{"name": "t", "input_schema": SCHEMA, "strict": True, "cache_control": {"type": "ephemeral"}}],
     "thinking": {"type": "enabled", "budget_tokens": 8000},
+}
+TEXT = {"type": "text", "text": "Hi"}
+PDF = {
+    "type": "document",
+    "title": "a.pdf",
+    "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="},
 }
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
 
@@ -145,6 +163,113 @@ def test_strict_tools_stops_forced_calls_and_the_system_prompt_are_told_as_the_p
     assert body["stop"] == stops[: STOPS.get(name, 20)]
     assert body["tool_choice"] == FORCED.get(name, {"type": "function", "function": {"name": "t"}})
     assert body["messages"][0]["role"] == ("developer" if name == "openai" else "system")
+
+
+WISHES = Request(
+    "m",
+    (Message(Role.USER, (Text("Hi"),)),),
+    tools=(Tool("t"),),
+    parallel_tool_calls=False,
+    sampling=Sampling(0.5, 0.9, 40, ("x",), 7, 0.1, 0.2),
+    output_format=OutputFormat("json"),
+    verbosity="low",
+    cache_key="session",
+    user="ada",
+    service_tier="flex",
+)
+ALWAYS = {"model", "messages", "tools", "stop"}
+USUAL = {"temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"}
+FORMAT, PARALLEL = {"response_format"}, {"parallel_tool_calls"}
+TAKEN: dict[str, set[str]] = {
+    "default": USUAL | FORMAT,
+    "openai": USUAL | FORMAT | PARALLEL | {"prompt_cache_key", "safety_identifier", "service_tier", "verbosity"},
+    "deepseek": USUAL - {"seed"},
+    "groq": {"temperature", "top_p", "seed", "service_tier"} | FORMAT | PARALLEL,
+    "google": {"temperature", "top_p"} | FORMAT | PARALLEL,
+    "openrouter": USUAL | FORMAT | PARALLEL | {"top_k", "prompt_cache_key", "verbosity"},
+    "vercel": USUAL | FORMAT,
+    "cerebras": {"temperature", "top_p", "seed"} | FORMAT | PARALLEL,
+    "nvidia-nim": USUAL | FORMAT | PARALLEL,
+    "chutes": USUAL | FORMAT | {"top_k"},
+    "vllm": USUAL | FORMAT | PARALLEL | {"top_k"},
+    "ollama": USUAL | FORMAT,
+    "llama-cpp": USUAL | FORMAT | PARALLEL | {"top_k"},
+}
+TOLD_OTHERWISE = {"response_format": "output_config.format"}
+UNTOLD = {"prompt_cache_key"}
+"""What no caller asked for: it is made from a session, and nothing is lost with it."""
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_of_the_optional_fields_those_the_provider_takes_are_sent_and_the_others_are_losses(name: str) -> None:
+    encoded = CODECS[Dialect.CHAT].encode_request(WISHES, PROFILES[name])
+    assert set(json.loads(encoded.body)) - ALWAYS == TAKEN[name]
+    optional = TAKEN["openai"] | TAKEN["openrouter"]
+    lost = {TOLD_OTHERWISE.get(field, field) for field in optional - TAKEN[name] - UNTOLD}
+    assert {loss.field for loss in encoded.losses} == lost
+
+
+PARTS = {"openai", "groq", "google", "openrouter", "vercel", "vllm"}
+FILES = {"openai", "openrouter"}
+ANYWHERE = {"openai", "deepseek", "openrouter"}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_text_in_parts_stays_so_where_the_provider_takes_parts(name: str) -> None:
+    said = asked(PROFILES[name], messages=[{"role": "user", "content": [TEXT, TEXT]}])["messages"][-1]["content"]
+    assert said == ([TEXT, TEXT] if name in PARTS else "Hi\n\nHi")
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_document_is_a_file_where_files_are_taken_and_refused_elsewhere(name: str) -> None:
+    messages = [{"role": "user", "content": [PDF]}]
+    if name not in FILES:
+        with pytest.raises(Refused, match="takes no documents"):
+            asked(PROFILES[name], messages=messages)
+        return
+    (part,) = asked(PROFILES[name], messages=messages)["messages"][-1]["content"]
+    assert part == {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="}}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_custom_tool_and_its_calls_stay_what_they_are_where_such_tools_are_taken(name: str) -> None:
+    call, result = ToolCall("c", "patch", "*** Begin", "custom"), ToolResult("c", (Text("ok"),), kind="custom")
+    history = (*WISHES.messages, Message(Role.ASSISTANT, (call,)), Message(Role.USER, (result,)))
+    request = msgspec.structs.replace(WISHES, messages=history, tools=(Tool("patch", "Edits", kind="custom"),))
+    body = json.loads(CODECS[Dialect.CHAT].encode_request(request, PROFILES[name]).body)
+    (tool,), (said,) = body["tools"], body["messages"][1]["tool_calls"]
+    if name == "openai":
+        assert tool == {"type": "custom", "custom": {"name": "patch", "description": "Edits"}}
+        assert said == {"id": "c", "type": "custom", "custom": {"name": "patch", "input": "*** Begin"}}
+    else:
+        assert (tool["type"], tool["function"]["name"]) == ("function", "patch")
+        assert tool["function"]["parameters"]["required"] == ["input"]
+        assert json.loads(said["function"]["arguments"]) == {"input": "*** Begin"}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_an_instruction_in_mid_conversation_is_one_only_where_it_may_stand_there(name: str) -> None:
+    turns = [{"role": "user", "content": "Hi"}, {"role": "system", "content": "Be brief."}]
+    *_, before, last = asked(PROFILES[name], messages=turns)["messages"]
+    if name in ANYWHERE:
+        assert last == {"role": "developer" if name == "openai" else "system", "content": "Be brief."}
+    else:
+        assert last == {"role": "user", "content": "Hi\n\n<system-reminder>\nBe brief.\n</system-reminder>"}
+        assert before["role"] == "system"
+
+
+def test_who_takes_no_stream_options_is_sent_none_and_who_takes_no_tools_is_asked_nothing() -> None:
+    quiet = msgspec.structs.replace(DEFAULT_PROFILE, include_usage=False)
+    assert "stream_options" not in asked(quiet)
+    with pytest.raises(Refused, match="tools: function cannot be used with this model"):
+        asked(msgspec.structs.replace(DEFAULT_PROFILE, tools=False))
+
+
+def test_an_effort_a_message_asks_for_outweighs_the_requests() -> None:
+    turns = [{"role": "user", "content": "Hi", "output_config": {"effort": "high"}}]
+    more: dict[str, Any] = {"thinking": None, "output_config": {"effort": "low"}}
+    assert asked(PROFILES["openai"], **more)["reasoning_effort"] == "low"
+    assert asked(PROFILES["openai"], messages=turns, **more)["reasoning_effort"] == "high"
 
 
 @pytest.mark.parametrize("name", ["deepseek", "cerebras"])
