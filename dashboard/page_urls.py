@@ -24,6 +24,7 @@ urlpatterns = [
     path("alerts/<int:alert_id>/acknowledge/", acknowledge_alert, name="acknowledge_alert"),
     path("alerts/rules/<int:rule_id>/mute/", mute_rule, name="mute_rule"),
     path("health/", turnlog.health, name="health"),
+    path("notices/", turnlog.notices, name="notices"),
     path("me/", turnlog.me, name="me"),
     path("me/first/", turnlog.first_request, name="first_request"),
     path("c/", conversations.conversations, name="conversations"),

@@ -11,6 +11,7 @@ from django.shortcuts import render
 
 from dashboard.access import Viewer
 from dashboard.pages import BY_NAME, PAGES, Need, Page
+from dashboard.queries.notices import Notice, read_notices
 from dashboard.scope import RANGES, Scope
 from dashboard.veiling import reveal_address
 from gateway.admin.facets import values_seen
@@ -47,10 +48,17 @@ def show(
         "search": BY_NAME["requests"].address if viewer.may(Need.ROWS) else None,
         "scope": scope,
         "scope_bar": scope_bar(viewer, scope) if scope else None,
+        "notices": notices_of(viewer) if viewer.may(Need.FIGURES) else None,
         "veil": current.get(),
         "reveal_address": reveal_address(request),
     }
     return render(request, template, own | context, status=status)
+
+
+def notices_of(viewer: Viewer) -> list[tuple[Notice, str | None, str]]:
+    """What stands above every page, each with the address and the title of the page that says more."""
+    pages = [(notice, BY_NAME[notice.page]) for notice in read_notices(viewer)]
+    return [(notice, page.address, page.title) for notice, page in pages]
 
 
 def sidebar(viewer: Viewer, current: str, scope: Scope | None) -> list[tuple[str, list[Item]]]:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from dashboard.access import Viewer
 from dashboard.pages import Need
 from dashboard.scope import Scope
+from dashboard.shell import notices_of
 from dashboard.views.overview import overview_context
 
 
@@ -17,5 +18,5 @@ def add_to_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
     viewer = Viewer.of(request.user)
     if viewer.may(Need.FIGURES):
         scope = Scope()
-        context.update(overview_context(request, viewer, scope), scope=scope, viewer=viewer)
+        context.update(overview_context(request, viewer, scope), scope=scope, viewer=viewer, notices=notices_of(viewer))
     return context

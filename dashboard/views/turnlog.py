@@ -12,7 +12,7 @@ from dashboard.access import Viewer, guarded, page
 from dashboard.pages import Need
 from dashboard.queries.allowances import read_allowances
 from dashboard.queries.health import read_health
-from dashboard.shell import show
+from dashboard.shell import notices_of, show
 from dashboard.views.landing import asks_for_a_key, base_url
 from gateway.models import ApiKey, Member, RequestLog
 from proxy_project.embedded.connect import connection_lines
@@ -21,6 +21,13 @@ from proxy_project.embedded.connect import connection_lines
 @page("health")
 def health(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     return show(request, viewer, "health", "dashboard/health.html", read_health())
+
+
+@require_safe
+@guarded(Need.FIGURES)
+def notices(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """What stands above every page; each asks for it again every half minute."""
+    return render(request, "dashboard/parts/notices.html", {"notices": notices_of(viewer)})
 
 
 @page("me")

@@ -50,6 +50,7 @@ TABLE: dict[str, dict[str, int]] = {
     "quota": FIGURES,
     "models": FIGURES,
     "health": FIGURES,
+    "notices": FIGURES,
     "me": OPEN,
     "first_request": OPEN,
     "conversations": ROWS,

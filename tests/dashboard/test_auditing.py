@@ -20,7 +20,10 @@ from tests.exchanges import Sample, keep_one
 
 pytestmark = pytest.mark.django_db
 REQUEST = {"model": "claude-opus-5-5", "messages": []}
-NOTHING_SAID = {"live_since", "agents_now", "first_request", "request_there", "save_view", "remove_view"}
+NOTHING_SAID = {
+    "live_since", "agents_now", "first_request", "request_there", "save_view", "remove_view", "notices",
+    "overview_line", "requests_file", "mute_error", "conversation_newer",
+}  # fmt: skip
 
 
 def events() -> list[tuple[str, str, str]]:
