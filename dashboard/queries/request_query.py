@@ -31,6 +31,7 @@ EXACT: Final = {
     "key": "access_key",
     "user": "access_key",
     "client": "client",
+    "version": "client_version",
     "provider": "provider",
     "dialect": "dialect",
     "session": "session_id",
@@ -65,7 +66,9 @@ STATES: Final = {
     "subagent": Q(agent_id__isnull=False),
     "partial": ~Q(capture="full"),
 }
-FIELDS: Final = (*LIKE, *EXACT, *MEASURED, "outcome", "is")
+SAID: Final[dict[str, dict[str, str] | None]] = {"tool": None, "has": {"tool_error": "is:failed"}}
+"""Fields that the search of texts answers: as they are, or by its own words for each value there is."""
+FIELDS: Final = (*LIKE, *EXACT, *MEASURED, *SAID, "outcome", "is")
 
 
 @dataclass(slots=True)
@@ -95,11 +98,18 @@ def read_request_query(text: str) -> RequestQuery:
     """Never raises."""
     query = RequestQuery()
     words = []
+    of_texts = set()
     for negated, name, quoted, plain in tokens(text[:LONGEST].replace("\0", "")):
         value = plain if quoted is None else quoted
         if not name and plain[:-1] in FIELDS and plain.endswith(":"):
             name, value = plain[:-1], ""
-        if name in FIELDS:
+        if name in SAID:
+            try:
+                words.append(said(name, value, negated=bool(negated)))
+                of_texts.add(name)
+            except ValueError as problem:
+                query.problems.append(str(problem))
+        elif name in FIELDS:
             try:
                 query.add(name, value, negated=bool(negated))
             except ValueError as problem:
@@ -108,6 +118,8 @@ def read_request_query(text: str) -> RequestQuery:
             query.problems.append(unknown(name))
         else:
             words.append(f'{negated}"{value}"' if quoted is not None else f"{negated}{value}")
+    if of_texts == set(SAID):
+        query.problems.append("A call and its failure stand in two turns: ask for tool: or for has:tool_error.")
     query.text = " ".join(words)
     return query
 
@@ -122,6 +134,20 @@ def unknown(name: str) -> str:
     near = get_close_matches(name, FIELDS, 1)
     meant = f"did you mean {near[0]}:?" if near else f"there are {', '.join(f'{known}:' for known in FIELDS)}."
     return f"There is no field {name}; {meant} A text with a colon goes in quotes."
+
+
+def said(name: str, value: str, *, negated: bool) -> str:
+    """What the search of texts is asked. Raises ValueError with what to write instead."""
+    known, value = SAID[name], value.replace('"', "")
+    if negated:
+        raise ValueError(f"-{name}: cannot be looked for; only what is there is kept")
+    if not value:
+        raise ValueError(f"{name}: needs a value")
+    if known is None:
+        return f'{name}:"{value}"'
+    if value not in known:
+        raise ValueError(f"{name}: takes {', '.join(known)}")
+    return known[value]
 
 
 def condition_of(name: str, value: str) -> Q:

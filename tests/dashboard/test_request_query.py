@@ -13,6 +13,7 @@ from dashboard.queries import requests
 from dashboard.queries.request_query import read_request_query
 from gateway.dialects.names import Outcome
 from gateway.models import RequestLog
+from gateway.tasks.search import index_new_text
 from tests.dashboard.people import client_of
 from tests.exchanges import Sample, keep, message_stream
 
@@ -30,6 +31,10 @@ REQUEST = {"model": "claude-opus-5-5", "messages": [{"role": "user", "content": 
         ("is:green", "takes one of"),
         ("model:", "needs a value"),
         ("in:99999999999", "too large"),
+        ("tool:", "needs a value"),
+        ("-tool:Bash", "cannot be looked for"),
+        ("has:luck", "takes tool_error"),
+        ("tool:Bash has:tool_error", "stand in two turns"),
     ],
 )
 def test_what_cannot_be_understood_says_what_to_write(text: str, says: str) -> None:
@@ -118,6 +123,23 @@ def test_few_rows_and_many_are_paged_alike(monkeypatch: pytest.MonkeyPatch) -> N
         assert older
         second = listed("superuser", html.unescape(older[1])[1:])
         assert [str(row) in second for row in (ids[0], ids[9], ids[10])] == [True, True, False]
+
+
+@pytest.mark.django_db
+def test_a_tool_and_its_failures_are_found_by_those_who_may_read() -> None:
+    call = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls"}}
+    failed = {"type": "tool_result", "tool_use_id": "t1", "content": "no", "is_error": True}
+    turns = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [failed]}]
+    with_tool = REQUEST | {"messages": [*REQUEST["messages"], *turns]}
+    plain, called = keep([Sample(REQUEST, team="alpha"), Sample(with_tool, team="alpha")])
+    index_new_text()
+    for query in ("q=tool:Bash", "q=has:tool_error", "q=tool:bash+model:opus"):
+        page = listed("lead", query)
+        assert str(called) in page, query
+        assert str(plain) not in page, query
+        for stranger in ("other", "ops"):
+            assert str(called) not in listed(stranger, query), (stranger, query)
+    assert str(called) not in listed("lead", "q=tool:Read")
 
 
 def listed(role: str, query: str) -> str:
