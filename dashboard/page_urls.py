@@ -17,6 +17,7 @@ urlpatterns = [
     path("agents/", agents, name="agents"),
     path("agents/now/", agents_now, name="agents_now"),
     path("requests/", history.requests, name="requests"),
+    path("requests/file/", history.requests_file, name="requests_file"),
     path("views/", save_view, name="save_view"),
     path("views/<int:view_id>/remove/", remove_view, name="remove_view"),
     path("errors/", history.errors, name="errors"),

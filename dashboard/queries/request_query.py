@@ -130,6 +130,12 @@ def tokens(text: str) -> Iterator[tuple[str, str, str | None, str]]:
         yield negated, name or "", quoted, plain or ""
 
 
+def chips_of(text: str) -> list[tuple[str, str]]:
+    """Each part of a query, and the query without it."""
+    found = list(TOKEN.finditer(text[:LONGEST]))
+    return [(part[0], " ".join(other[0] for other in found if other is not part)) for part in found if part[0] != '"']
+
+
 def unknown(name: str) -> str:
     near = get_close_matches(name, FIELDS, 1)
     meant = f"did you mean {near[0]}:?" if near else f"there are {', '.join(f'{known}:' for known in FIELDS)}."

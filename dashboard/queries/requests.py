@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 from dashboard.access import Viewer
 from dashboard.charts import Chart, Series
 from dashboard.keyset import COUNTED, read_keyset
-from dashboard.queries.request_query import RequestQuery, read_request_query
+from dashboard.queries.request_files import FORMS, MOST
+from dashboard.queries.request_query import RequestQuery, chips_of, read_request_query
 from dashboard.scope import Scope
 from gateway.admin.request_filter import as_uuid
 from gateway.admin.request_list import COLUMNS
@@ -63,6 +64,9 @@ def read_requests(viewer: Viewer, scope: Scope, query: Mapping[str, str]) -> dic
         "keyset": read_keyset(listed, query, address),
         "count": found.count,
         "chart": histogram(found, scope, text),
+        "chips": [(words, scope.address(**({"q": rest} if rest else {}))) for words, rest in chips_of(text)],
+        "files": [(title, address(format=form)) for form, (title, _, _) in FORMS.items()],
+        "most": MOST,
         "unread": bool(asked.text) and not viewer.may_read,
     } | stopped(found, scope, address)
 

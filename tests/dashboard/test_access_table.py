@@ -45,6 +45,7 @@ TABLE: dict[str, dict[str, int]] = {
     "agents_now": FIGURES,
     "alerts": FIGURES,
     "requests": FIGURES,
+    "requests_file": FIGURES,
     "errors": FIGURES,
     "usage": FIGURES,
     "quota": FIGURES,
@@ -161,6 +162,8 @@ def readings(request_id: uuid.UUID) -> Iterator[str]:
         yield f"/d/r/{request_id}/?tab={tab}"
     for part in ("copy=markdown", "copy=json", f"diff={request_id}", "part=turns", "part=peek"):
         yield f"/d/c/{SESSION}?{part}"
+    for query in ("range=30d", "range=30d&format=ndjson", "range=30d&q=model:zebra", "range=30d&q=walrus"):
+        yield f"/d/requests/file/?{query}"
     for group in ("team", "member", "key", "client"):
         yield f"/d/usage/?range=30d&group={group}&format=csv"
 
