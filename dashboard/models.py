@@ -60,3 +60,17 @@ class SavedView(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class MutedError(models.Model):
+    """A kind of failure that somebody does not want to see for a while, among their own lists alone."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="muted_errors")
+    query = models.TextField(help_text="the kind, in the language of the list of requests")
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "query"], name="mutederror_once")]
+
+    def __str__(self) -> str:
+        return self.query

@@ -21,6 +21,7 @@ urlpatterns = [
     path("views/", save_view, name="save_view"),
     path("views/<int:view_id>/remove/", remove_view, name="remove_view"),
     path("errors/", history.errors, name="errors"),
+    path("errors/mute/", history.mute_error, name="mute_error"),
     path("alerts/", alerts, name="alerts"),
     path("alerts/<int:alert_id>/acknowledge/", acknowledge_alert, name="acknowledge_alert"),
     path("alerts/rules/<int:rule_id>/mute/", mute_rule, name="mute_rule"),

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from datetime import timedelta
 
-from dashboard.access import Viewer, page
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from dashboard.access import Viewer, guarded, page
 from dashboard.charts import spark_points
+from dashboard.models import MutedError
+from dashboard.pages import Need
+from dashboard.queries.alerts import MUTES
 from dashboard.queries.errors import read_errors
 from dashboard.queries.request_files import FORMS, read_rows
 from dashboard.queries.request_query import read_request_query
 from dashboard.queries.requests import find, read_requests
-from dashboard.queries.views import views_of
+from dashboard.queries.views import kept_query, views_of
 from dashboard.scope import Scope
 from dashboard.shell import show
+
+LONGEST_KIND = 2_000
+MOST_MUTED = 200
+"""Of one person."""
 
 
 @page("requests")
@@ -43,6 +56,25 @@ def requests_file(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 def errors(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     scope = Scope.read(request.GET.dict())
     found = read_errors(viewer, scope)
-    groups = [(group, scope.address(q=group.query), spark_points(group.counts)) for group in found["groups"]]
-    found |= {"groups": groups, "views": views_of(viewer, "errors", request.GET.dict())}
+    found |= {
+        name: [(group, scope.address(q=group.query), spark_points(group.counts)) for group in found[name]]
+        for name in ("groups", "muted")
+    }
+    found |= {"views": views_of(viewer, "errors", request.GET.dict()), "kept": scope.kept.removeprefix("?")}
     return show(request, viewer, "errors", "dashboard/errors.html", found, scope=scope)
+
+
+@require_POST
+@guarded(Need.FIGURES)
+def mute_error(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """For oneself, the kind that `query` names; `for`: one of MUTES, anything else ends the mute. `back`: the query
+    string of the page it was done on."""
+    query = request.POST.get("query", "").replace("\0", "").strip()[:LONGEST_KIND]
+    _, hours = MUTES.get(request.POST.get("for", ""), ("", 0))
+    own = MutedError.objects.filter(owner=viewer.user)
+    if query and hours and own.count() < MOST_MUTED:
+        until = timezone.now() + timedelta(hours=hours)
+        MutedError.objects.update_or_create(owner=viewer.user, query=query, defaults={"until": until})
+    else:
+        own.filter(query=query).delete()
+    return redirect(f"{reverse('d:errors')}?{kept_query(request.POST.get('back', ''))}")

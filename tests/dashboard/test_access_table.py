@@ -71,6 +71,7 @@ CHANGES: dict[str, dict[str, int]] = {
     "save_view": FIGURES | dict.fromkeys(("member", "lead", "other", "ops", "admin", "superuser"), 302),
     "remove_view": FIGURES | dict.fromkeys(("member", "other", "ops", "admin", "superuser"), 404) | {"lead": 302},
     "acknowledge_alert": FIGURES | dict.fromkeys(("member", "lead", "other", "ops", "admin", "superuser"), 404),
+    "mute_error": FIGURES | dict.fromkeys(("member", "lead", "other", "ops", "admin", "superuser"), 302),
     "mute_rule": FIGURES | dict.fromkeys(("member", "lead", "other"), 403) | dict.fromkeys(EVERY_TEAM, 302),
     "correct_grade": ITS_ROWS | {"member": 404, "lead": 404, "admin": 404, "superuser": 404},
 }
@@ -138,6 +139,7 @@ def test_each_role_changes_what_the_table_says(role: str, of_alpha: uuid.UUID) -
     addresses = {
         "save_view": reverse("d:save_view"),
         "acknowledge_alert": reverse("d:acknowledge_alert", args=[1]),
+        "mute_error": reverse("d:mute_error"),
         "mute_rule": reverse("d:mute_rule", args=[1]),
         "remove_view": reverse("d:remove_view", args=[view.pk]),
         "correct_grade": reverse("d:correct_grade", args=[of_alpha]),
