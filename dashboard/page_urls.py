@@ -6,12 +6,13 @@ from dashboard.views import conversations, figures, history, request, turnlog
 from dashboard.views.alerts import acknowledge_alert, alerts, mute_rule
 from dashboard.views.grades import correct_grade, grades, request_grade, request_grade_page
 from dashboard.views.live import agents, agents_now, live, live_since
-from dashboard.views.overview import overview
+from dashboard.views.overview import overview, overview_line
 from dashboard.views.saved import remove_view, save_view
 
 app_name = "d"
 urlpatterns = [
     path("", overview, name="overview"),
+    path("line/", overview_line, name="overview_line"),
     path("live/", live, name="live"),
     path("live/since/", live_since, name="live_since"),
     path("agents/", agents, name="agents"),

@@ -5,21 +5,25 @@ The same under /d/ and on the admin's first page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from heapq import nlargest
 from typing import Any, Final
 
 from dashboard.access import Viewer
 from dashboard.charts import Chart, Series, spark_points
+from dashboard.queries.errors import read_errors
 from dashboard.queries.health import reconciled
 from dashboard.queries.models import span_of
 from dashboard.queries.quota import read_quota
 from dashboard.queries.request_query import STATES
-from dashboard.queries.usage import bounds_of, span_before, stamp, times_of
+from dashboard.queries.usage import bounds_of, forecast_month, span_before, stamp, times_of
 from dashboard.scope import Scope
 from gateway.history.figures import TIME, Figures, Span, added_up, read_figures
 from gateway.history.rollups import zones
+from gateway.models import ConfigurationRevision, ProcessGauges
+from gateway.version import VERSION
 
 LISTED: Final = (
     "id",
@@ -35,6 +39,10 @@ LISTED: Final = (
 MODELS_TOLD_APART: Final = 6
 TOP: Final = 5
 WINDOWS: Final = 4
+FAILURES_GROUPED: Final = 300
+ANSWERS_LOOKED_AT: Final = 2_000
+"""How many of the newest the slowest are looked for among: no index knows them."""
+MARKS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ def read_overview(viewer: Viewer, scope: Scope) -> dict[str, Any]:
     earlier = added_up(read_figures(span_before(span), (), teams=teams, only=only, latencies=False))
     latency = added_up(read_figures(span, (), teams=teams, only=only))
     times = times_of(span)
+    bounds = [bounds_of(time, span.zone or "UTC") for time in times]
     failed = scope.rows(viewer.figures).filter(STATES["failed"]).select_related("response").only(*LISTED)
     return {
         "total": total.sums if total else None,
@@ -67,11 +76,16 @@ def read_overview(viewer: Viewer, scope: Scope) -> dict[str, Any]:
         },
         "error_share": share(total, "errors", "requests"),
         "cache_share": cache_share(total),
+        "sent_tokens": sent_tokens(total),
+        "month": forecast_month(zone or "UTC", scope, viewer.figures, now),
         "latency": latency.values() if latency else None,
-        "chart": by_model(found, span, scope),
+        "chart": by_model(found, span, scope, list(marks(viewer, bounds[0][0], bounds[-1][1]))),
         "spenders": spenders(viewer, scope, span),
         "windows": [window for window in read_quota(viewer.figures, now, burners=False) if not window.over][:WINDOWS],
         "errors": list(failed.order_by("-id")[:TOP]),
+        "failing": failing(viewer, scope),
+        "slowest": slowest(viewer, scope),
+        "looked_at": ANSWERS_LOOKED_AT,
         "status": reconciled(),
     }
 
@@ -84,8 +98,17 @@ def cache_share(figures: Figures | None) -> float | None:
     """Of all that was sent, what came from the cache."""
     if figures is None or figures.sums["cache_read_tokens"] is None:
         return None
-    sent = sum(figures.sums[name] or 0 for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens"))
+    sent = sent_tokens(figures)
     return figures.sums["cache_read_tokens"] / sent if sent else None
+
+
+def sent_tokens(figures: Figures | None) -> int | None:
+    """All that went in, from the cache or not."""
+    if figures is None:
+        return None
+    parts = [figures.sums[name] for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens")]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
 
 
 def deltas(now: Figures | None, earlier: Figures | None) -> dict[str, Delta | None]:
@@ -116,7 +139,7 @@ def sums_by_time(found: Sequence[Figures], times: Sequence[date], name: str) -> 
     return list(sums.values())
 
 
-def by_model(found: Sequence[Figures], span: Span, scope: Scope) -> Chart:
+def by_model(found: Sequence[Figures], span: Span, scope: Scope, marked: Sequence[tuple[datetime, str]] = ()) -> Chart:
     """The models with most requests told apart, the rest together."""
     models: dict[str, list[Figures]] = {}
     for figures in found:
@@ -133,7 +156,35 @@ def by_model(found: Sequence[Figures], span: Span, scope: Scope) -> Chart:
     bounds = [bounds_of(time, span.zone or "UTC") for time in times]
     links = [scope.address(range="", since=stamp(begin), until=stamp(end)) for begin, end in bounds]
     title = f"Requests by {'day' if span.zone else 'hour'} and model"
-    return Chart(title, [begin for begin, _ in bounds], shown, links=[f"/d/requests/{link}" for link in links])
+    links = [f"/d/requests/{link}" for link in links]
+    return Chart(title, [begin for begin, _ in bounds], shown, links=links, marks=marked)
+
+
+def marks(viewer: Viewer, since: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
+    """What may have changed the figures: new versions of the configuration, and when the running gateway began. Who
+    made a version, and why, is told to those who see every team: its note may be about another."""
+    tells = viewer.figures.teams is None
+    made = ConfigurationRevision.objects.filter(made_at__gte=since, made_at__lt=until).order_by("-pk")
+    for number, at, author, note in made.values_list("pk", "made_at", "author_name", "note")[:MARKS]:
+        more = [words for words in (author, note) if words] if tells else []
+        yield at, ", ".join([f"configuration, version {number}", *more])
+    began = ProcessGauges.objects.filter(role="web", began_at__gte=since, began_at__lt=until)
+    for at in sorted({at.replace(second=0, microsecond=0) for at in began.values_list("began_at", flat=True)})[-MARKS:]:
+        yield at, f"Turnlog {VERSION} began"
+
+
+def failing(viewer: Viewer, scope: Scope) -> list[tuple[Any, str]]:
+    """Kinds of the newest failures, the most frequent first, and where their requests are."""
+    groups = read_errors(viewer, scope, FAILURES_GROUPED)["groups"][:TOP]
+    return [(group, scope.address(q=group.query)) for group in groups]
+
+
+def slowest(viewer: Viewer, scope: Scope) -> list[tuple[Any, ...]]:
+    """Of the newest answers those that took longest to begin: id, milliseconds, model, key."""
+    names = ("id", "response__first_byte_ms", "model", "requested_model", "access_key")
+    rows = scope.rows(viewer.figures).order_by("-id").values_list(*names)[:ANSWERS_LOOKED_AT]
+    found = [(row[0], row[1], row[2] or row[3], row[4]) for row in rows if row[1] is not None]
+    return nlargest(TOP, found, key=lambda row: row[1])
 
 
 def spenders(viewer: Viewer, scope: Scope, span: Span) -> list[tuple[str, Any, str]]:

@@ -39,6 +39,7 @@ ITS_ROWS = ROWS | {"other": 404}
 EVERY_TEAM = ("ops", "admin", "superuser")
 TABLE: dict[str, dict[str, int]] = {
     "overview": FIGURES,
+    "overview_line": FIGURES,
     "live": FIGURES,
     "live_since": FIGURES,
     "agents": FIGURES,

@@ -86,3 +86,14 @@ def test_nobody_ends_the_mute_of_another() -> None:
     lead.post("/d/errors/mute/", {"query": kind, "for": "7d"})
     client_of("member").post("/d/errors/mute/", {"query": kind})
     assert MutedError.objects.get().owner == person("lead")
+
+
+def test_what_is_muted_does_not_stand_on_the_overview_either() -> None:
+    keep([failed()])
+    lead = client_of("lead")
+    most = "Failing most.*?Slowest"
+    (before,) = re.findall(most, page_of(lead, "/d/"), re.S)
+    assert "529" in before
+    lead.post("/d/errors/mute/", {"query": kind_on(page_of(lead)), "for": "1h"})
+    (after,) = re.findall(most, page_of(lead, "/d/"), re.S)
+    assert "529" not in after

@@ -8,13 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from dashboard.queries import notices
 from gateway.dialects.names import Outcome
 from gateway.history.rollups import roll_up_all
-from gateway.models import RequestLog
+from gateway.models import ConfigurationRevision, RequestLog
+from tests.dashboard.people import client_of
 from tests.exchanges import Sample, keep
 
 pytestmark = pytest.mark.django_db
@@ -92,14 +95,56 @@ def test_the_account_in_most_danger_stands_there(admin: Client) -> None:
     assert "93 %" in page
 
 
-def test_it_costs_a_fixed_number_of_queries(admin: Client) -> None:
+def test_what_fails_most_and_what_is_slowest_stand_there(admin: Client) -> None:
+    failed = {"status": 529, "outcome": Outcome.UPSTREAM_ERROR, "chunks": [b"{}"]}
+    keep([Sample(REQUEST, **failed) for _ in range(3)] + [Sample(REQUEST, first_ms=first) for first in (700, 9_000)])
+    slow = RequestLog.objects.get(response__first_byte_ms__gte=9_000)
+    page = start(admin)
+    assert re.search(
+        r'href="/d/requests/\?q=outcome%3Aupstream_error\+status%3A529[^"]*">[^<]+</a>.*?"pt-much">3 ', page
+    )
+    assert re.search(
+        rf'href="/d/r/{slow.id}/\?tab=timeline">claude-opus-5-5</a></span><span class="pt-much">9.0 s', page
+    )
+
+
+def test_what_changed_the_configuration_is_marked_and_told_whole_to_those_who_see_every_team(admin: Client) -> None:
+    ConfigurationRevision.objects.create(author_name="ada", note="rule for beta", difference="", document="")
+    number = ConfigurationRevision.objects.get().pk
+    keep([Sample(REQUEST, team="alpha")])
+    roll_up_all()
+    assert f"configuration, version {number}, ada, rule for beta" in start(admin)
+    page = client_of("lead").get("/d/").content.decode()
+    assert f"configuration, version {number}" in page
+    assert "rule for beta" not in page
+
+
+def test_the_month_is_foretold_beside_the_cost(admin: Client) -> None:
     keep([Sample(REQUEST)])
+    roll_up_all()
+    assert re.search(r"\$\d+\.\d\d this month, foretold", start(admin))
+
+
+def test_the_line_that_moves_is_asked_for_again(admin: Client) -> None:
+    keep([Sample(REQUEST)])
+    assert 'hx-get="/d/line/"' in start(admin)
+    line = admin.get("/d/line/").content.decode()
+    assert 'id="overview-line"' in line
+    assert "in flight" in line
+
+
+def test_it_costs_a_fixed_number_of_queries(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PROCESSES_SECONDS", "QUOTA_SECONDS"):
+        monkeypatch.setattr(notices, name, 3_600)
+    cache.clear()
+    keep([Sample(REQUEST)])
+    start(admin)  # notices are remembered for some seconds
     with CaptureQueriesContext(connection) as few:
         start(admin)
     keep([Sample(REQUEST) for _ in range(8)])
     with CaptureQueriesContext(connection) as full:
         start(admin)
-    assert len(full) == len(few) <= 16
+    assert len(full) == len(few) <= 22
 
 
 def test_the_sidebar_shows_what_one_may_see(admin: Client) -> None:
