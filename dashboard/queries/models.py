@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -16,9 +19,14 @@ from gateway.history.figures import TIME, Figures, Span, added_up, read_figures
 from gateway.history.latency import PER_OCTAVE
 from gateway.history.visibility import Sight
 
+ANSWERS_LOOKED_AT: Final = 3_000
+"""How many of the newest tell why answers ended and how large prompts were: no sum has that."""
+PROMPT_BINS: Final = (10_000, 25_000, 50_000, 100_000, 200_000, 500_000)
+"""Tokens below which a prompt counts to each; the last has the rest."""
 MEASURES: Final = {"first_byte": "First byte", "duration": "Whole answer"}
 SHARES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 ROWS_SHOWN: Final = 60
+STOPS_SHOWN: Final = 8
 BINS_SHOWN: Final = 60
 DAY: Final = datetime.timedelta(days=1)
 LONGEST_BY_HOUR: Final = 8 * DAY
@@ -110,7 +118,52 @@ def read_models(
         "heat": heat_map(measure, bins, address),
         "measure": measure,
         "measures": MEASURES,
+    } | of_newest(scope, sight)
+
+
+class PromptBin(NamedTuple):
+    """Prompts from `low` to below `high` tokens, cached ones counted; None: without a bound. `first_byte_ms`: the
+    median of those whose answer began."""
+
+    low: int
+    high: int | None
+    number: int
+    share: float
+    first_byte_ms: float | None
+
+
+def of_newest(scope: Scope, sight: Sight) -> dict[str, Any]:
+    """Why the newest answers ended, the most frequent first, each with its share; and how large their prompts were."""
+    parts = ("input_tokens", "cache_read_tokens", "cache_write_tokens")
+    names = ("stop_reason", "first_byte_ms", *parts)
+    rows = scope.rows(sight).order_by("-id").values_list(*(f"response__{name}" for name in names))
+    found = list(rows[:ANSWERS_LOOKED_AT])
+    stops = Counter(stop for stop, *_ in found if stop)
+    whole = sum(stops.values())
+    return {
+        "stops": [(stop, number, number / whole) for stop, number in stops.most_common(STOPS_SHOWN)],
+        "prompts": prompt_bins((sum(part or 0 for part in counts), first) for _, first, *counts in found),
+        "looked_at": ANSWERS_LOOKED_AT,
     }
+
+
+def prompt_bins(found: Iterable[tuple[int, float | None]]) -> list[PromptBin]:
+    """Of (tokens, milliseconds to the first byte); who counted none is left out, and so are bins without any."""
+    bins: dict[int, list[float | None]] = {}
+    for tokens, first in found:
+        if tokens:
+            bins.setdefault(bisect.bisect_right(PROMPT_BINS, tokens), []).append(first)
+    most = max(map(len, bins.values()), default=1)
+    edges = (0, *PROMPT_BINS, None)
+    return [
+        PromptBin(edges[at] or 0, edges[at + 1], len(firsts), len(firsts) / most, median(firsts))
+        for at, firsts in sorted(bins.items())
+    ]
+
+
+def median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 def span_of(since: datetime.datetime, until: datetime.datetime, zone: str) -> Span:

@@ -134,4 +134,5 @@ def models(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         (row, rows(**{key: value for key, value in (("model", row.model), ("provider", row.provider)) if value}))
         for row in found["rows"]
     ]
+    found["stops"] = [(*stop, rows(q=f'stop:"{stop[0]}"')) for stop in found["stops"]]
     return show(request, viewer, "models", "dashboard/models.html", found, scope=scope)

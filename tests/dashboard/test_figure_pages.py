@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -245,3 +247,19 @@ def test_models_show_percentiles_errors_and_a_map_of_latency(admin: Client) -> N
         assert part in text, part
     for query in ("?measure=duration", "?range=30d", "?range=7d&model=claude-opus-5-5", "?range=30d&team=nobody"):
         assert admin.get(f"/d/models/{query}").status_code == 200
+
+
+def test_models_say_why_answers_ended_and_how_large_prompts_were(admin: Client) -> None:
+    def answered(stop: str, tokens: int, first_ms: int) -> Sample:
+        chunks = message_stream("Hi.", stop=stop, usage={"input_tokens": tokens, "cache_read_input_tokens": 100})
+        return Sample({"model": "claude-opus-5-5"}, chunks, timezone.now(), team="alpha", first_ms=first_ms)
+
+    keep([answered("end_turn", 500, 400), answered("tool_use", 60_000, 1_000), answered("tool_use", 70_000, 3_000)])
+    roll_up_all()
+    text = html.unescape(admin.get("/d/models/").content.decode())
+    assert re.search(r'q=stop%3A%22tool_use%22">tool_use</a>.*?67 % <small>2<', text)
+    assert re.search(r'q=stop%3A%22end_turn%22">end_turn</a>.*?33 % <small>1<', text)
+    assert re.search(r"50k to 100k<.*?2 <small>first byte 2\.0 s<", text)
+    assert re.search(r"0 to 10k<.*?1 <small>first byte 400 ms<", text)
+    other = client_of("other").get("/d/models/").content.decode()
+    assert "tool_use" not in other
