@@ -6,12 +6,14 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.access import Viewer, guarded, page
 from dashboard.pages import Need
 from dashboard.queries.allowances import read_allowances
 from dashboard.queries.health import read_health
+from dashboard.queries.own_usage import read_own_usage
 from dashboard.shell import notices_of, show
 from dashboard.views.landing import asks_for_a_key, base_url
 from gateway.models import ApiKey, Member, RequestLog
@@ -39,7 +41,8 @@ def me(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         "places": list(Member.objects.filter(user=viewer.user).select_related("team")),
         "connect": connection_lines(base_url(request), keyed=asks_for_a_key()),
     }
-    return show(request, viewer, "me", "dashboard/me.html", context | newest_of(viewer) | read_allowances(viewer.user))
+    context |= newest_of(viewer) | read_allowances(viewer.user) | read_own_usage(viewer, timezone.now())
+    return show(request, viewer, "me", "dashboard/me.html", context)
 
 
 @require_safe

@@ -16,6 +16,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from dashboard.access import Viewer
+from dashboard.queries.own_usage import read_own_usage
 from dashboard.queries.quota import read_quota, stepped
 from dashboard.queries.usage import UsageQuery, bounds_of, forecast_month, inert, read_usage
 from dashboard.scope import Scope
@@ -263,3 +265,20 @@ def test_models_say_why_answers_ended_and_how_large_prompts_were(admin: Client) 
     assert re.search(r"0 to 10k<.*?1 <small>first byte 400 ms<", text)
     other = client_of("other").get("/d/models/").content.decode()
     assert "tool_use" not in other
+
+
+def test_one_s_own_page_says_what_one_used_and_which_part_of_a_window() -> None:
+    now = timezone.now()
+    lead = client_of("lead")
+    owner = User.objects.get(username="lead")
+    ApiKey.objects.create(name="ada", owner=owner, digest=b"d1")
+    burning(0.8, now)
+    keep([turn(access_key="eve")])
+    roll_up_all()
+    text = lead.get("/d/me/").content.decode()
+    assert "Your last seven days" in text
+    (own,) = read_own_usage(Viewer.of(owner), now)["own_shares"]
+    assert own.window.name == "5h"
+    assert own.share is not None
+    assert 0 < own.share < 1
+    assert "Your last seven days" not in client_of("other").get("/d/me/").content.decode(), "they have no key"
