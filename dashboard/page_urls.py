@@ -31,6 +31,7 @@ urlpatterns = [
     path("me/", turnlog.me, name="me"),
     path("me/first/", turnlog.first_request, name="first_request"),
     path("c/", conversations.conversations, name="conversations"),
+    path("newer/<uuid:last>/<path:session_id>", conversations.conversation_newer, name="conversation_newer"),
     path("c/<path:session_id>", conversations.conversation, name="conversation"),
     path("usage/", figures.usage, name="usage"),
     path("quota/", figures.quota, name="quota"),

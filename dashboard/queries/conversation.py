@@ -42,16 +42,19 @@ TURNS_SHOWN: Final = 10
 MESSAGES_OF_A_FIRST_TURN: Final = 6
 DIFFERENCES_SHOWN: Final = 60
 COMPARED_TEXT: Final = 60_000
+NEWER_COUNTED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Some calls of a session. `earlier` and `later` are calls around which the windows beside this one lie."""
+    """Some calls of a session, `last` the newest of them. `earlier` and `later` are calls around which the windows
+    beside this one lie."""
 
     loaded: Loaded
     total: int
     earlier: UUID | None
     later: UUID | None
+    last: UUID
 
     @property
     def whole(self) -> bool:
@@ -123,10 +126,18 @@ def load_window(sight: Sight, session_id: str, around: UUID | None = None, newes
     calls, reader = load_calls(chosen)
     loaded = Loaded(session_id, gather(calls, reader.read), reader)
     if len(chosen) >= total:
-        return Window(loaded, total, None, None)
+        return Window(loaded, total, None, None, last)
     earlier = rows.filter(id__lt=first).order_by("-id").values_list("id", flat=True).first()
     later = rows.filter(id__gt=last).order_by("id").values_list("id", flat=True).first()
-    return Window(loaded, total, earlier, later)
+    return Window(loaded, total, earlier, later, last)
+
+
+def count_newer(sight: Sight, session_id: str, last: UUID) -> int | None:
+    """How many calls of the session came after `last`, `NEWER_COUNTED` at most; None: there is no such session."""
+    rows = sight.requests().filter(session_id=session_id, purpose=OWN)
+    if not rows.filter(id=last).exists():
+        return None
+    return rows.filter(id__gt=last).order_by()[:NEWER_COUNTED].count()
 
 
 def window_size(rows: QuerySet[RequestLog]) -> int:

@@ -66,6 +66,18 @@ def conversation(request: HttpRequest, viewer: Viewer, session_id: str) -> HttpR
     return transcript(request, viewer, session_id, window, at, start)
 
 
+@require_safe
+@guarded(Need.ROWS)
+def conversation_newer(request: HttpRequest, viewer: Viewer, session_id: str, last: UUID) -> HttpResponse:
+    """Whether anything came after the call `last`; the page asks again until something has. What was said is not in it,
+    and so it is not written down as a reading."""
+    newer = reading.count_newer(viewer.rows, session_id, last)
+    if newer is None:
+        raise Http404("The history holds no such session.")
+    context = {"session_id": session_id, "last": last, "newer": newer}
+    return render(request, "dashboard/conversation/newer.html", context)
+
+
 def transcript(
     request: HttpRequest, viewer: Viewer, session_id: str, window: Window, at: UUID | None, start: UUID | None
 ) -> HttpResponse:

@@ -66,6 +66,7 @@ TABLE: dict[str, dict[str, int]] = {
     "request_grade_page": ITS_ROWS,
     "request_grade": ITS_ROWS,
     "conversation": ITS_ROWS,
+    "conversation_newer": ITS_ROWS,
 }
 """What each answers a GET about alpha's request."""
 CHANGES: dict[str, dict[str, int]] = {
@@ -117,6 +118,8 @@ def address_of(name: str, request_id: uuid.UUID) -> str:
     }
     if name == "conversation":
         return reverse("d:conversation", args=[SESSION])
+    if name == "conversation_newer":
+        return reverse("d:conversation_newer", args=[request_id, SESSION])
     about = name.startswith("request_") or name in ("request", "correct_grade")
     return reverse(f"d:{name}", args=[request_id, *more.get(name, [])] if about else [])
 

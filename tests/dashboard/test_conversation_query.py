@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from dashboard.models import AuditEvent
 from dashboard.queries import conversation
 from dashboard.queries.conversation import flat, load_window, read_difference, read_rail, read_turns
 from gateway.history.visibility import EVERYTHING, Sight
@@ -141,6 +143,21 @@ def test_a_long_session_is_read_a_window_at_a_time(monkeypatch: pytest.MonkeyPat
 def test_another_teams_session_is_not_there() -> None:
     session()
     assert load_window(Sight(frozenset({"other"})), SESSION) is None
+
+
+def test_what_came_since_is_told_without_being_a_reading() -> None:
+    session()
+    client = client_of("superuser")
+    page = client.get(f"/d/c/{SESSION}").content.decode()
+    asked = re.search(r'id="newer"[^>]* hx-get="([^"]+)" hx-trigger="every 5s"', page)
+    assert asked
+    read = AuditEvent.objects.filter(action="read").count()
+    assert "new request" not in client.get(asked[1]).content.decode()
+    keep([turn(3, [{"role": "user", "content": [text("And now?")]}], answer(text("Done.")))])
+    told = client.get(asked[1]).content.decode()
+    assert f'href="/d/c/{SESSION}?newest=1">1 new request: show' in told
+    assert "hx-get" not in told, "it is asked no more"
+    assert AuditEvent.objects.filter(action="read").count() == read == 1
 
 
 def test_a_session_in_which_no_model_was_asked_is_a_page_too() -> None:
