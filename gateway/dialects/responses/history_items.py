@@ -39,8 +39,6 @@ def encode_history(messages: Sequence[Message], losses: list[Loss]) -> list[Any]
     items: list[Any] = []
     for number, message in enumerate(messages):
         field = f"messages.{number}"
-        if message.effort:
-            losses.append(Loss(f"{field}.output_config", "effort is asked for once for a whole request here"))
         if message.name and _NAME not in losses:
             losses.append(_NAME)
         if message.role is Role.ASSISTANT:
