@@ -1,8 +1,13 @@
-"""Where an image or a document is, in the one form OpenAI's APIs have for it."""
+"""Where an image or a document is: the one form OpenAI's APIs have for it, and the one every API has for text."""
 
 from __future__ import annotations
 
-from gateway.dialects.turn import ByURL, Inline, Refused, Source
+import base64
+from typing import Final
+
+from gateway.dialects.turn import ByURL, Inline, InlineText, Refused, Source
+
+PAGES: Final = "application/pdf"
 
 
 def url_of(source: Source, path: str) -> str:
@@ -12,3 +17,13 @@ def url_of(source: Source, path: str) -> str:
     if isinstance(source, ByURL):
         return source.url
     raise Refused(f"{path}: a file kept by another provider is not known to this one. Send its bytes.", path)
+
+
+def as_text(source: Source) -> Source:
+    """A file of text as its text. Pages, and bytes that are no text, stay what they are."""
+    if not isinstance(source, Inline) or source.media_type == PAGES:
+        return source
+    try:
+        return InlineText(base64.b64decode(source.data, validate=True).decode())
+    except ValueError:
+        return source

@@ -3,7 +3,6 @@ of parallel calls side by side in one turn of the user's."""
 
 from __future__ import annotations
 
-import base64
 from typing import Final
 
 import msgspec
@@ -11,12 +10,12 @@ import msgspec
 from gateway.dialects.foreign_tools import call_as_function
 from gateway.dialects.names import Dialect
 from gateway.dialects.pairing import pair_calls
+from gateway.dialects.sources import PAGES
 from gateway.dialects.turn import (
     ByFile,
     Document,
     Image,
     Inline,
-    InlineText,
     Loss,
     Message,
     Part,
@@ -31,7 +30,6 @@ from gateway.dialects.turn import (
 )
 
 _INSTRUCTING: Final = (Role.SYSTEM, Role.DEVELOPER)
-_PAGES: Final = "application/pdf"
 _BEGIN: Final = Text("(continue)")
 
 _THOUGHT: Final = Loss("messages[].thinking", "thoughts of another model are not shown to this one")
@@ -98,7 +96,8 @@ def _fit(parts: tuple[Part, ...], path: str, losses: list[Loss]) -> tuple[Part, 
         elif isinstance(part, (Image, Document)) and isinstance(part.source, ByFile):
             raise Refused(f"{where}: a file kept by OpenAI is not known to Anthropic. Send its bytes.", where)
         elif isinstance(part, Document) and isinstance(part.source, Inline):
-            kept.append(_fit_document(part, part.source, where))
+            _refuse_unreadable(part.source, where)
+            kept.append(part)
         elif isinstance(part, Unknown) and part.dialect is not Dialect.ANTHROPIC:
             raise Refused(f"{where}: Anthropic does not take content of type {part.kind}.", where)
         elif not isinstance(part, Text) or part.text:
@@ -119,16 +118,11 @@ def _without_steps(parts: tuple[Part, ...], losses: list[Loss]) -> tuple[Part, .
     return tuple(kept)
 
 
-def _fit_document(part: Document, source: Inline, where: str) -> Document:
+def _refuse_unreadable(source: Inline, where: str) -> None:
     """Anthropic takes pages as they are, and text as text."""
-    if source.media_type == _PAGES:
-        return part
-    try:
-        text = base64.b64decode(source.data, validate=True).decode()
-    except ValueError:
+    if source.media_type != PAGES:
         kind = source.media_type or "unknown type"
-        raise Refused(f"{where}: Anthropic takes documents of {_PAGES} and of text, and no {kind}.", where) from None
-    return replace(part, source=InlineText(text))
+        raise Refused(f"{where}: Anthropic takes documents of {PAGES} and of text, and no {kind}.", where)
 
 
 def _fit_thinking(part: Thinking, losses: list[Loss]) -> list[Part]:

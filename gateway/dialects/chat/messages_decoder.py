@@ -8,6 +8,7 @@ from typing import Final
 from gateway.dialects.chat.sealed_thoughts import decode_details
 from gateway.dialects.names import Dialect
 from gateway.dialects.raw_object import RawObject
+from gateway.dialects.sources import PAGES, as_text
 from gateway.dialects.turn import (
     ByFile,
     ByURL,
@@ -115,8 +116,8 @@ def _file(part: RawObject) -> Part:
         raise Refused(f"{part.at('file')} is needed.", part.at("file"))
     source = ByFile(file.text("file_id")) if file.has("file_id") else read_url(file.text("file_data"))
     if isinstance(source, ByURL) and not source.url.startswith(("http:", "https:")):
-        source = Inline("application/pdf", source.url)
-    return Document(source, file.text("filename"))
+        source = Inline(PAGES, source.url)
+    return Document(as_text(source), file.text("filename"))
 
 
 _DECODERS: Final[dict[str, Callable[[RawObject], Part]]] = {

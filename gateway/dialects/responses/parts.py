@@ -11,7 +11,7 @@ from gateway.dialects.citations import as_annotation
 from gateway.dialects.names import Dialect
 from gateway.dialects.raw_object import RawObject
 from gateway.dialects.readable import readable, told_as_text
-from gateway.dialects.sources import url_of
+from gateway.dialects.sources import PAGES, as_text, url_of
 from gateway.dialects.turn import (
     ByFile,
     ByURL,
@@ -54,7 +54,7 @@ def decode_part(part: RawObject) -> Part:
     if kind == "input_image":
         return Image(_image_source(part), detail=part.text("detail"))
     if kind == "input_file":
-        return Document(_file_source(part), title=part.text("filename"))
+        return Document(as_text(_file_source(part)), title=part.text("filename"))
     return Unknown(Dialect.RESPONSES, kind, part.json_text())
 
 
@@ -78,7 +78,7 @@ def _file_source(part: RawObject) -> Source:
     if not data:
         raise Refused(f"{part.path} needs file_data, file_url or file_id.", part.path)
     source = source_of(data)
-    return Inline("application/pdf", data) if isinstance(source, ByURL) else source
+    return Inline(PAGES, data) if isinstance(source, ByURL) else source
 
 
 def source_of(url: str) -> Inline | ByURL:
