@@ -47,7 +47,8 @@ class ChatStreamEncoder:
         self._has_arguments = False
         self._thought: list[str] = []
         """What the open thought has said."""
-        self._sealed = 0
+        self._sealed = self._cited = 0
+        """How many there were: OpenAI's own SDK wants an index in every list of a message that grows."""
         self._encoders: dict[type[StreamEvent], Callable[[Any, list[bytes]], None]] = {
             Started: self._start,
             TextDelta: self._add_text,
@@ -108,10 +109,11 @@ class ChatStreamEncoder:
 
     def _cite(self, cited: CitationAdded, out: list[bytes]) -> None:
         annotation = as_annotation(cited.citation, Dialect.CHAT)
-        if annotation is not None:
-            self._delta(b'"annotations":' + dump([annotation]), out)
-        else:
+        if annotation is None:
             self.uncited = True
+            return
+        self._delta(b'"annotations":' + dump([annotation | {"index": self._cited}]), out)
+        self._cited += 1
 
     def _start_call(self, call: ToolCallStarted, out: list[bytes]) -> None:
         self._calls += 1
