@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
     call_command("migrate", verbosity=0)
     began = time.monotonic()
-    call_command("demo", turns=options.turns, days=options.days, yes=True)
+    call_command("demo", turns=options.turns, days=options.days, jobs=os.cpu_count() or 1, yes=True)
     call_command("history", "index")
     filled = time.monotonic() - began
     with connection.cursor() as cursor:

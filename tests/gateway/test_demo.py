@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,26 @@ def test_a_newcomer_needs_no_other_command_before_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "making the tables" in done.stderr
     assert '"turns": 5' in manage(tmp_path / "data", "history", "stats", "--json").stdout
+
+
+def test_several_processes_make_what_one_would(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    assert manage(data, "migrate").returncode == 0
+    done = manage(data, "demo", "--turns", "301", "--jobs", "2", "--yes")
+    assert done.returncode == 0, done.stderr
+    stored = json.loads(manage(data, "history", "stats", "--json").stdout)
+    assert stored["turns"] == 301
+    assert stored["ratio"] > 2, "nothing is shared"
+    verified = manage(data, "history", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_what_fails_in_one_of_several_processes_ends_the_command(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    assert manage(data, "migrate").returncode == 0
+    done = manage(data, "demo", "--turns", "40", "--jobs", "2", "--days", "20000000", "--yes")
+    assert done.returncode != 0
+    assert "OverflowError" in done.stderr
 
 
 def test_it_asks_where_there_are_turns_already(monkeypatch: pytest.MonkeyPatch) -> None:
