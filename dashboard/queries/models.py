@@ -19,7 +19,7 @@ from gateway.history.figures import TIME, Figures, Span, added_up, read_figures
 from gateway.history.latency import PER_OCTAVE
 from gateway.history.visibility import Sight
 
-ANSWERS_LOOKED_AT: Final = 3_000
+ANSWERS_LOOKED_AT: Final = 1_000
 """How many of the newest tell why answers ended and how large prompts were: no sum has that."""
 PROMPT_BINS: Final = (10_000, 25_000, 50_000, 100_000, 200_000, 500_000)
 """Tokens below which a prompt counts to each; the last has the rest."""

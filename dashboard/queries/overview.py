@@ -39,8 +39,8 @@ LISTED: Final = (
 MODELS_TOLD_APART: Final = 6
 TOP: Final = 5
 WINDOWS: Final = 4
-FAILURES_GROUPED: Final = 300
-ANSWERS_LOOKED_AT: Final = 2_000
+FAILURES_GROUPED: Final = 200
+ANSWERS_LOOKED_AT: Final = 1_000
 """How many of the newest the slowest are looked for among: no index knows them."""
 MARKS: Final = 12
 
