@@ -83,12 +83,13 @@ function makeRow(one) {
   sign.setAttribute("aria-hidden", "true");
   badge.append(sign, document.createTextNode(""));
   cells[1].append(badge);
-  return { row, cells, badge, sign };
+  return { row, cells, badge, sign, link };
 }
 function put(cell, text) {
   if (cell.textContent !== text) cell.textContent = text;
 }
 function paint(one, made, now) {
+  if ("ended" in one && !made.link.dataset.peek) made.link.dataset.peek = one.id; // what is under way has no record to look into
   const [tone, sign] = SIGNS[stateOf(one)];
   const name = `lv-badge lv-${tone}`;
   if (made.badge.className !== name) {

@@ -30,6 +30,7 @@ async function show(key) {
   try {
     const answer = await fetch(list.dataset.peekOf.replace("*", encodeURIComponent(key)), { signal: asking.signal });
     if (answer.redirected) return window.location.reload();
+    if (answer.status === 404 && link) return window.location.assign(link.href); // its own page says why, and waits for it
     if (!answer.ok) throw new Error(String(answer.status));
     drawer.innerHTML = await answer.text();
     drawer.scrollTop = 0;

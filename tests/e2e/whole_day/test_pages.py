@@ -65,6 +65,13 @@ def test_a_request_shows_moves_and_leads_to_its_record(day: Day, browser: Browse
     assert page.url.endswith("?q=session%3Anobody")
     page.locator("[data-search]").fill("session:to-follow")
     row.locator("a").click()
+    expect(page.locator("#drawer [data-peek-open]")).to_be_visible()
+    assert "peek=" in page.url
+    page.keyboard.press("j")
+    page.keyboard.press("Escape")
+    expect(page.locator("#drawer")).to_be_hidden()
+    row.locator("a").click()
+    page.locator("#drawer [data-peek-open]").click()
     expect(page.locator(".rd-strip")).to_be_visible()
     trouble.expect_none(page)
     page.context.close()
