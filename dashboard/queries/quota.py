@@ -10,17 +10,30 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dashboard.charts import Chart, Series
 from dashboard.scope import HOUR, whole_hours
 from gateway.history.figures import TIME, read_figures
+from gateway.history.id_times import first_id_at
 from gateway.history.limit_values import LENGTHS
-from gateway.history.quota import Burner, Sample, Window, accounts, read_samples, window_of
+from gateway.history.quota import LONGEST, Burner, Sample, Window, accounts, read_samples, window_of
 from gateway.history.visibility import Sight
+from gateway.models import RateLimitSample
 
 POINTS: Final = 96
 BURNERS_SHOWN: Final = 8
+OVERAGE: Final = "anthropic-ratelimit-unified-overage-status"
+WHY_NONE: Final = "anthropic-ratelimit-unified-overage-disabled-reason"
+
+
+class Overage(NamedTuple):
+    """Whether an account goes on beyond its windows, in its headers' own words; `why` may be empty."""
+
+    account: str
+    status: str
+    why: str
+    at: datetime.datetime
 
 
 def read_quota(sight: Sight, now: datetime.datetime, *, burners: bool = True) -> list[Window]:
@@ -124,6 +137,26 @@ def refusals(sight: Sight, now: datetime.datetime, days: int = 7) -> Chart:
 
 def hours_of(since: Any, until: Any) -> list[datetime.datetime]:
     return [since + HOUR * at for at in range((until - since) // HOUR)]
+
+
+def overages(accounts: Iterable[str], now: datetime.datetime) -> list[Overage]:
+    """What each account said of it last, in the last eight days; one that said nothing is left out."""
+    since = now - LONGEST
+    samples = RateLimitSample.objects.filter(
+        organization_id__in=set(accounts),
+        name__in=(OVERAGE, WHY_NONE),
+        sampled_at__gte=since,
+        request_id__gte=first_id_at(since),
+    ).order_by("organization_id", "name", "-sampled_at")
+    names = ("organization_id", "name", "value", "sampled_at")
+    last = {
+        (account, name): (value, at) for account, name, value, at in samples.distinct(*names[:2]).values_list(*names)
+    }
+    return [
+        Overage(account, value, last.get((account, WHY_NONE), ("", at))[0], at)
+        for (account, name), (value, at) in last.items()
+        if name == OVERAGE
+    ]
 
 
 def advice(windows: Iterable[Window]) -> list[str]:

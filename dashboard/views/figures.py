@@ -104,6 +104,7 @@ def quota(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     context: dict[str, Any] = {
         "windows": [(window, burner_links(window)) for window in windows],
         "accounts": len({window.account for window in windows}),
+        "overages": quota_figures.overages((window.account for window in windows), now),
         "advice": quota_figures.advice(windows),
         "refusals": quota_figures.refusals(viewer.figures, now) if windows else None,
     }

@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -209,6 +210,20 @@ def test_a_time_to_begin_anew_that_is_over_when_it_is_said_is_none(admin: Client
     (window,) = read_quota(EVERYTHING, now)
     assert (window.resets_at, window.forecast, window.pace, window.chart) == (None, None, None, None)
     assert admin.get("/d/quota/").status_code == 200
+
+
+def test_what_an_account_said_last_of_its_overage_is_told_to_those_who_use_it(admin: Client) -> None:
+    now = timezone.now()
+    name, why = "anthropic-ratelimit-unified-overage-status", "anthropic-ratelimit-unified-overage-disabled-reason"
+    for minutes, said in ((9, [(name, "allowed")]), (3, [(name, "rejected"), (why, "org_level_disabled")])):
+        at = now - timedelta(minutes=minutes)
+        told = limits(at, 0.5, now + timedelta(hours=2))
+        keep([replace(told, response_headers=[*told.response_headers, *said])])
+    roll_up_all()
+    text = admin.get("/d/quota/").content.decode()
+    assert re.search(r"Beyond its windows.*rejected.*org_level_disabled.*said 3 min ago", text)
+    assert "Beyond its windows" in client_of("lead").get("/d/quota/").content.decode()
+    assert "Beyond its windows" not in client_of("other").get("/d/quota/").content.decode()
 
 
 def test_another_teams_account_is_not_shown() -> None:
