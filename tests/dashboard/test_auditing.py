@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
@@ -14,7 +16,7 @@ from dashboard.auditing import WATCHED, auditing, current
 from dashboard.models import AuditEvent
 from dashboard.pages import PAGES
 from gateway.configuration.revisions import revision
-from gateway.models import Team
+from gateway.models import ApiKey, HeaderRule, Provider, Team
 from tests.dashboard.people import client_of
 from tests.exchanges import Sample, keep_one
 
@@ -94,6 +96,37 @@ def test_a_change_of_the_configuration_is_written_down_with_what_changed() -> No
     event = AuditEvent.objects.filter(action="changed").latest("id")
     assert event.actor_name == "ops"
     assert "gamma" in event.details
+
+
+def test_a_rotated_key_a_rule_put_live_and_a_held_breaker_are_written_down_without_secrets() -> None:
+    client = client_of("superuser")
+    User.objects.filter(username="superuser").update(is_staff=True)
+    keep_one(Sample(REQUEST))
+    key = {"name": "ada", "enabled": "on", "priority": "0"}
+    shown = client.post("/admin/gateway/apikey/add/", key, follow=True).content.decode()
+    made = {"action": "rotate", "_selected_action": [ApiKey.objects.get().pk]}
+    shown += client.post("/admin/gateway/apikey/", made, follow=True).content.decode()
+    keys = set(re.findall(r"tl_[0-9A-Za-z]{49}", shown))
+    assert len(keys) == 2
+    rule = {"name": "tag", "direction": "request", "position": "100", "header": "x-tag", "action": "set", "value": "a"}
+    rule |= {"enabled": "on", **dict.fromkeys(("find", "note", "providers", "teams", "keys", "models"), "")}
+    assert client.post("/admin/gateway/headerrule/add/", rule).status_code == 302
+    address = f"/admin/gateway/headerrule/{HeaderRule.objects.get().pk}/dry-run/"
+    for said in ({"do": "dry-run", "last": "100"}, {"do": "live"}):
+        client.post(address, said)
+    hold = {"provider": Provider.objects.get(name="anthropic").pk, "model": "", "state": "open", "reason": "of today"}
+    assert client.post("/admin/gateway/breakerhold/add/", hold).status_code == 302
+    events = list(AuditEvent.objects.filter(action="changed", actor_name="superuser").order_by("id"))
+    assert {event.address for event in events} == {"127.0.0.1"}
+    told = [event.details for event in events if event.target.startswith("configuration, version")]
+    assert len(told) == 5, told
+    # The first is what was there before; a hold is no part of the configuration's document.
+    _, _, rotated, _, live = told
+    (held,) = [event.target for event in events if event.target.startswith("breaker hold")]
+    assert "previous_digest" in rotated
+    assert "-  state: draft" in live or "+  state: live" in live
+    assert "of today" in held
+    assert not any(key in str(list(AuditEvent.objects.values())) for key in keys)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,16 +12,32 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.faults.people import MARK, REFUSED, SAID, SESSION, Place, among_two_teams, token_in, two_teams
+from tests.faults.people import KEYS, MARK, REFUSED, SAID, SESSION, Place, among_two_teams, asked, token_in, two_teams
 from tests.faults.registry import require, row
 from tests.faults.replays import manage
-from tests.faults.scene import Scene
+from tests.faults.scene import Scene, until
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 SWITCH_OFF = """
 from django.contrib.auth.models import User
 User.objects.filter(username="blue").update(is_active=False)
 """
+OF_NOBODY = (
+    (MARK, "quark"),
+    ("walrus", "gryphon"),
+    ("team=red", "team=tan"),
+    ("team:red", "team:tan"),
+    ("team%3Ared", "team%3Atan"),
+    ('"red"', '"tan"'),
+    (">red<", ">tan<"),
+)
+"""What is asked for of red's, and the like that nobody has."""
+OTHER = str.maketrans("0123456789abcdef", "123456789abcdef0")
+CHANGING = re.compile(
+    r'csrfmiddlewaretoken" value="[^"]*"|csrf-token" content="[^"]*"|data-(t|mark)="\d+"|\d[\d:.]* ?(UTC|ms|s|min)\b'
+    r"|\d{4}-\d\d-\d\d[T ](\d\d(:|%3A)?)*[\d.+:Z]*"
+)
+"""What a page says anew each time: its token, and times."""
 
 
 def readings(request_id: str) -> Iterator[str]:
@@ -55,6 +71,8 @@ def readings(request_id: str) -> Iterator[str]:
         yield f"/d/r/{request_id}/?tab={tab}"
     for part in ("peek/", "raw/request/", "raw/response/", "copy/curl/", "copy/json/", "copy/markdown/"):
         yield f"/d/r/{request_id}/{part}"
+    for query in ("range=30d", f"range=30d&q=key:{MARK}", "range=30d&format=ndjson", "team=red", "q=walrus"):
+        yield f"/d/requests/file/?{query}"
     for part in ("", "?part=peek", "?copy=markdown", "?copy=json", f"?diff={request_id}"):
         yield f"/d/c/{SESSION}{part}"
     for group in ("team", "member", "key", "client", "model"):
@@ -83,13 +101,62 @@ def marks(place: Place, who: str) -> list[str]:
     return found
 
 
+def of_nobody(text: str, request_id: str) -> str:
+    for red, nobody in (*OF_NOBODY, (request_id, request_id[:-4] + request_id[-4:].translate(OTHER))):
+        text = text.replace(red, nobody)
+    return text
+
+
+def different(place: Place, who: str) -> list[str]:
+    """The addresses that answer this person otherwise, by status, count or choice, than if red's did not exist."""
+    with place.client(who) as client:
+        asked_twice = [(one, of_nobody(one, place.request_id)) for one in readings(place.request_id)]
+        return [
+            real
+            for real, made_up in asked_twice
+            # Times move on while one asks: what differs does so twice.
+            if real != made_up and all(differs(client, real, made_up, place.request_id) for _ in range(2))
+        ]
+
+
+def differs(client: httpx.Client, real: str, made_up: str, request_id: str) -> bool:
+    answers = [client.get(address) for address in (real, made_up)]
+    said = [(answer.status_code, CHANGING.sub("", of_nobody(answer.text, request_id))) for answer in answers]
+    return said[0] != said[1]
+
+
+async def overheard(place: Place) -> None:
+    """What the socket of blue's lead says while red asks, until it tells of blue's own request, which comes after."""
+    own, last = place.gateway.url, "last-of-blue"
+    with socket_of(place, "red", own) as red, socket_of(place, "blue", own) as blue, place.client("red") as client:
+        await until(lambda: client.get("/d/live/since/").json()["tellers"], "the gateway tells what it does", 60)
+        for team, model, session in (("red", f"{MARK}-model", SESSION), ("blue", "plain", last)):
+            status = await asyncio.to_thread(asked, place.gateway, KEYS[team], model, session)
+            require(status == 200, f"{team} got a {status}")
+        require(MARK in await asyncio.to_thread(told, red, SESSION), "its own lead hears nothing of it")
+        heard = await asyncio.to_thread(told, blue, last)
+        require(MARK not in heard and SAID not in heard, f"the socket of blue says {heard[:500]}")
+
+
+def told(socket: ClientConnection, word: str) -> str:
+    """Everything a socket says until it says this."""
+    said = ""
+    while word not in said:
+        said += str(socket.recv(timeout=60))
+    return said
+
+
 @row(
     "SEC-04",
     "What one team's key did is nowhere for the lead of another, for staff without a role and for nobody: every page,"
-    " tab, list, count, search, copy, download, sum and answer of the read API, by id, name and text.",
+    " tab, list, count, search, copy, download, sum and answer of the read API, by id, name and text, and the live"
+    " page's socket. Who asks for it by name gets the answer of a name that nobody has.",
 )
 async def apart(scene: Scene) -> str:
-    return await among_two_teams(scene, look_across)
+    async with two_teams(scene) as place:
+        said = await asyncio.to_thread(look_across, place)
+        await overheard(place)
+    return said
 
 
 def look_across(place: Place) -> str:
@@ -98,6 +165,10 @@ def look_across(place: Place) -> str:
     for who in ("blue", "staff", ""):
         found = marks(place, who)
         require(not found, f"{who or 'nobody'} is shown something at {found[:4]}")
+        found = different(place, who)
+        require(not found, f"{who or 'nobody'} is told that there is something by {found[:4]}")
+    known = different(place, "red")
+    require(len(known) > 25, f"to its own lead {len(known)} addresses only answer otherwise: nothing is compared")
     return f"{len(list(readings('')))} addresses; its own lead is shown it at {len(own)} of them"
 
 
