@@ -15,6 +15,7 @@ from tests.e2e.people import MAKE
 from tests.faults.registry import require
 from tests.faults.replays import manage
 from tests.faults.scene import Gateway, Scene, until
+from tests.faults.summed_up import none_due
 
 SAID = "the walrus of red sings"
 MARK = "zebra"
@@ -76,7 +77,7 @@ class Place:
 
 @asynccontextmanager
 async def two_teams(scene: Scene) -> AsyncIterator[Place]:
-    """One exchange of each team is in the history."""
+    """Exchanges of both teams are in the history, and in the sums."""
     document = scene.directory / "config.yaml"
     document.write_text(DOCUMENT.format(url=scene.provider.url))
     async with scene.gateway(TURNLOG_UPSTREAM_ALLOW_HOSTS="127.0.0.1") as gateway:
@@ -88,6 +89,7 @@ async def two_teams(scene: Scene) -> AsyncIterator[Place]:
                 asked(gateway, KEYS[team], model, SESSION if team == "red" else "of-blue") == 200, f"{team} got none"
             )
         await gateway.until_status(lambda told: told["stored"] >= 3 and not told["spooled"], "three are stored", 60)
+        await until(lambda: none_due(gateway), "they are summed up", 60)
         said = await manage(gateway, "shell", "-c", MAKE.format(people=PEOPLE) + PLACES)
         sessions = {words[1]: words[2] for line in said.splitlines() if (words := line.split())[:1] == ["session"]}
         with gateway.connect() as connection:
