@@ -144,7 +144,7 @@ def test_a_request_is_copied_in_other_words(open_page: Windows, day: list[uuid.U
     for form, expected in (("cURL", "curl -X POST"), ("JSON", '"outcome"'), ("Markdown", PROMPT)):
         page.locator(".rd-menu summary").click()
         page.get_by_role("link", name=form, exact=True).click()
-        expect(page.get_by_role("status")).to_have_text(f"Copied as {form}")
+        expect(page.locator("#said")).to_have_text(f"Copied as {form}")
         assert expected in page.evaluate("navigator.clipboard.readText()")
     trouble.expect_none(page)
 
