@@ -1,6 +1,6 @@
 """`make big`: a history of a million turns, asked as the pages and commands ask it, and a month dropped under load.
 
-A throwaway PostgreSQL is filled by `manage.py demo` (two hours on two busy cores; --turns takes fewer). Each question
+A throwaway PostgreSQL is filled by `manage.py demo`, a process for each core (--turns takes fewer). Each question
 is asked for many turns and sessions; the three slowest are explained. Then the oldest month goes while a loader stores
 and a reader holds a transaction open: nobody may wait for a lock longer than a second. Exit status 0: everything held.
 """
