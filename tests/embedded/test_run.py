@@ -88,9 +88,17 @@ def hold(command: Running, data_dir: Path) -> None:
     file = data_dir / "postgres" / "hold"
     file.touch()
     command.wait_for("PostgreSQL is on hold: stopping it")
-    wait_until(lambda: not any("postgres" in process.name() for process in processes_on(data_dir)))
+    wait_until(lambda: not any(is_server(process) for process in processes_on(data_dir)))
     file.unlink()
     command.wait_for(r"no longer on hold: starting it\n(.*\n)*?PostgreSQL is running")
+
+
+def is_server(process: psutil.Process) -> bool:
+    """One that ends while it is asked is none."""
+    try:
+        return "postgres" in process.name()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def end_twice(command: Running, base: str) -> None:
@@ -110,7 +118,7 @@ def end_twice(command: Running, base: str) -> None:
 def test_a_killed_supervisor_leaves_nothing_in_the_way_of_the_next(data_dir: Path) -> None:
     with running(data_dir, "run") as first:
         base_of(first)
-        left = sorted(child.pid for child in first.children() if "postgres" not in child.name())
+        left = sorted(child.pid for child in first.children() if not is_server(child))
         server = first.child("postgres").pid
         second = manage(data_dir, "run")
         assert second.returncode == 1
