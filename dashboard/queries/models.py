@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from dashboard.charts import Chart, Series
-from dashboard.queries.usage import bounds_of, stamp, times_of
+from dashboard.queries.usage import PROMPT_PARTS, bounds_of, prompt_tokens, stamp, times_of
 from dashboard.scope import Scope, whole_hours
 from gateway.history.figures import TIME, Figures, Span, added_up, read_figures
 from gateway.history.latency import PER_OCTAVE
@@ -134,15 +134,15 @@ class PromptBin(NamedTuple):
 
 def of_newest(scope: Scope, sight: Sight) -> dict[str, Any]:
     """Why the newest answers ended, the most frequent first, each with its share; and how large their prompts were."""
-    parts = ("input_tokens", "cache_read_tokens", "cache_write_tokens")
-    names = ("stop_reason", "first_byte_ms", *parts)
+    names = ("stop_reason", "first_byte_ms", *PROMPT_PARTS)
     rows = scope.rows(sight).order_by("-id").values_list(*(f"response__{name}" for name in names))
     found = list(rows[:ANSWERS_LOOKED_AT])
     stops = Counter(stop for stop, *_ in found if stop)
     whole = sum(stops.values())
+    sizes = [(prompt_tokens(counts), first) for _, first, *counts in found]
     return {
         "stops": [(stop, number, number / whole) for stop, number in stops.most_common(STOPS_SHOWN)],
-        "prompts": prompt_bins((sum(part or 0 for part in counts), first) for _, first, *counts in found),
+        "prompts": prompt_bins((size, first) for size, first in sizes if size is not None),
         "looked_at": ANSWERS_LOOKED_AT,
     }
 

@@ -18,7 +18,15 @@ from dashboard.queries.health import reconciled
 from dashboard.queries.models import span_of
 from dashboard.queries.quota import read_quota
 from dashboard.queries.request_query import STATES
-from dashboard.queries.usage import bounds_of, forecast_month, span_before, stamp, times_of
+from dashboard.queries.usage import (
+    PROMPT_PARTS,
+    bounds_of,
+    forecast_month,
+    prompt_tokens,
+    span_before,
+    stamp,
+    times_of,
+)
 from dashboard.scope import Scope
 from gateway.history.figures import TIME, Figures, Span, added_up, read_figures
 from gateway.history.rollups import zones
@@ -106,9 +114,7 @@ def sent_tokens(figures: Figures | None) -> int | None:
     """All that went in, from the cache or not."""
     if figures is None:
         return None
-    parts = [figures.sums[name] for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens")]
-    known = [part for part in parts if part is not None]
-    return sum(known) if known else None
+    return prompt_tokens(figures.sums[name] for name in PROMPT_PARTS)
 
 
 def deltas(now: Figures | None, earlier: Figures | None) -> dict[str, Delta | None]:

@@ -24,6 +24,7 @@ from gateway.models import RateLimitSample
 POINTS: Final = 96
 BURNERS_SHOWN: Final = 8
 OVERAGE: Final = "anthropic-ratelimit-unified-overage-status"
+ALLOWED: Final = "allowed"
 WHY_NONE: Final = "anthropic-ratelimit-unified-overage-disabled-reason"
 
 
@@ -153,7 +154,7 @@ def overages(accounts: Iterable[str], now: datetime.datetime) -> list[Overage]:
         (account, name): (value, at) for account, name, value, at in samples.distinct(*names[:2]).values_list(*names)
     }
     return [
-        Overage(account, value, last.get((account, WHY_NONE), ("", at))[0], at)
+        Overage(account, value, "" if value == ALLOWED else last.get((account, WHY_NONE), ("", at))[0], at)
         for (account, name), (value, at) in last.items()
         if name == OVERAGE
     ]

@@ -33,6 +33,7 @@ MEASURES: Final = {
 SERIES_SHOWN: Final = 7
 ROWS_SHOWN: Final = 200
 NOBODY: Final = ""
+PROMPT_PARTS: Final = ("input_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,7 @@ class UsageRow:
 
     @property
     def prompt_tokens(self) -> int | None:
-        """All tokens that went in, cached ones too."""
-        parts = [self.sums[name] for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens")]
-        known = [part for part in parts if part is not None]
-        return sum(known) if known else None
+        return prompt_tokens(self.sums[name] for name in PROMPT_PARTS)
 
     @property
     def cached_percent(self) -> float | None:
@@ -131,6 +129,12 @@ def read_usage(query: UsageQuery, scope: Scope, sight: Sight, now: datetime.date
         since=span.since,
         until=span.until,
     )
+
+
+def prompt_tokens(parts: Iterable[int | None]) -> int | None:
+    """All that went in, from the cache or not, of the counts that PROMPT_PARTS names; None: nobody told any."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
 
 
 def span_of(query: UsageQuery, scope: Scope, now: datetime.datetime) -> Span:

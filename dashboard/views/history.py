@@ -72,6 +72,7 @@ def mute_error(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     query = request.POST.get("query", "").replace("\0", "").strip()[:LONGEST_KIND]
     _, hours = MUTES.get(request.POST.get("for", ""), ("", 0))
     own = MutedError.objects.filter(owner=viewer.user)
+    own.filter(until__lte=timezone.now()).delete()
     if query and hours and own.count() < MOST_MUTED:
         until = timezone.now() + timedelta(hours=hours)
         MutedError.objects.update_or_create(owner=viewer.user, query=query, defaults={"until": until})

@@ -38,7 +38,7 @@ def overview_context(request: HttpRequest, viewer: Viewer, scope: Scope) -> dict
     """What `parts/overview.html` shows. `connect`: how a client is connected, where nothing ever came."""
     found = read_overview(viewer, scope) | {"live_url": BY_NAME["live"].address}
     month, sent = found["month"], found["sent_tokens"]
-    found["month_note"] = "" if month is None else f"{short_usd(month.expected)} this month, foretold"
+    found["month_note"] = "" if month is None else f"month ≈ {short_usd(month.expected)}"
     found["sent_note"] = "" if sent is None else f"of {short_figure(sent)} tokens in"
     if found["total"] is None and not viewer.figures.requests().exists():
         found["connect"] = connection_lines(base_url(request), keyed=asks_for_a_key())

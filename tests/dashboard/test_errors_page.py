@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.models import MutedError
+from dashboard.views.history import MOST_MUTED
 from gateway.dialects.names import Outcome
 from tests.dashboard.people import client_of, person
 from tests.exchanges import Sample, keep
@@ -77,6 +78,17 @@ def test_a_mute_is_ended_by_hand() -> None:
     lead.post("/d/errors/mute/", {"query": kind, "for": "7d"})
     lead.post("/d/errors/mute/", {"query": kind})
     assert not MutedError.objects.exists()
+
+
+def test_mutes_that_are_over_make_room_for_others() -> None:
+    keep([failed()])
+    lead, over = client_of("lead"), timezone.now() - timedelta(seconds=1)
+    owner = person("lead")
+    MutedError.objects.bulk_create(
+        MutedError(owner=owner, query=f"kind:{number}", until=over) for number in range(MOST_MUTED)
+    )
+    lead.post("/d/errors/mute/", {"query": kind_on(page_of(lead)), "for": "1h"})
+    assert MutedError.objects.get().until > timezone.now()
 
 
 def test_nobody_ends_the_mute_of_another() -> None:

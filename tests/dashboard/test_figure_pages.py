@@ -226,6 +226,18 @@ def test_what_an_account_said_last_of_its_overage_is_told_to_those_who_use_it(ad
     assert "Beyond its windows" not in client_of("other").get("/d/quota/").content.decode()
 
 
+def test_a_reason_that_holds_no_more_is_not_told_of_an_account_that_goes_on(admin: Client) -> None:
+    now = timezone.now()
+    name, why = "anthropic-ratelimit-unified-overage-status", "anthropic-ratelimit-unified-overage-disabled-reason"
+    for minutes, said in ((9, [(name, "rejected"), (why, "org_level_disabled")]), (3, [(name, "allowed")])):
+        told = limits(now - timedelta(minutes=minutes), 0.5, now + timedelta(hours=2))
+        keep([replace(told, response_headers=[*told.response_headers, *said])])
+    roll_up_all()
+    text = admin.get("/d/quota/").content.decode()
+    assert re.search(r"Beyond its windows.*allowed", text, re.S)
+    assert "org_level_disabled" not in text
+
+
 def test_another_teams_account_is_not_shown() -> None:
     now = timezone.now()
     burning(1.0, now)

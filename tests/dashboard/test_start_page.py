@@ -122,7 +122,7 @@ def test_what_changed_the_configuration_is_marked_and_told_whole_to_those_who_se
 def test_the_month_is_foretold_beside_the_cost(admin: Client) -> None:
     keep([Sample(REQUEST)])
     roll_up_all()
-    assert re.search(r"\$\d+\.\d\d this month, foretold", start(admin))
+    assert re.search(r"month ≈ \$\d+\.\d\d", start(admin))
 
 
 def test_the_line_that_moves_is_asked_for_again(admin: Client) -> None:
