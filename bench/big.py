@@ -44,12 +44,14 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=75, help="over how many days (75)")
     parser.add_argument("--samples", type=int, default=40, help="how often each question is asked (40)")
     parser.add_argument("--database", help="ask this one as it is: nothing is filled, no month is dropped")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIRECTORY", help="where the database is made and stays afterwards"
+    )
     options = parser.parse_args()
     if options.database:
         os.environ |= {"DATABASE_URL": options.database, "DJANGO_SETTINGS_MODULE": "proxy_project.settings"}
         sys.exit(ask_existing(options))
-    with tempfile.TemporaryDirectory(prefix="turnlog-big-") as name:
-        os.chmod(name, 0o755)
+    with directory(options.keep) as name:
         server = EmbeddedPostgres(Path(name) / "data")
         address = server.start()
         try:
@@ -62,6 +64,17 @@ def main() -> None:
             sys.exit(run(options))
         finally:
             server.stop(seconds=20)
+
+
+@contextmanager
+def directory(kept: Path | None) -> Iterator[str]:
+    if kept is not None:
+        kept.mkdir(mode=0o755)
+        yield str(kept.absolute())
+        return
+    with tempfile.TemporaryDirectory(prefix="turnlog-big-") as name:
+        os.chmod(name, 0o755)
+        yield name
 
 
 def run(options: argparse.Namespace) -> int:
