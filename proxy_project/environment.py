@@ -269,6 +269,9 @@ class Environment:
     upstream_allow_hosts: tuple[str, ...] = setting(
         (), parse_list, help="hosts that may lie on private addresses; others then may not"
     )
+    backup_days: int = setting(
+        8, parse_int, help="days after which System health warns that the last backup is old; 0: never"
+    )
     model_refresh: float = setting(
         60.0, parse_seconds, help="seconds between two looks at the providers' lists of models; 0: none is kept"
     )

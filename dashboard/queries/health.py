@@ -18,7 +18,7 @@ from django.utils import timezone
 from dashboard.queries.requests import moment_of
 from gateway.history.retention import due_months
 from gateway.metrics.gauges import Told, read_told
-from gateway.models import DeadLetter, RequestLog, RetentionTerm, RollupDue
+from gateway.models import BackupRecord, DeadLetter, RequestLog, RetentionTerm, RollupDue
 from gateway.recording.status import Status, read_status
 from gateway.version import VERSION
 
@@ -72,6 +72,7 @@ def of_database() -> dict[str, Any]:
             }
             | of_spool(told)
             | of_terms()
+            | of_backups()
         )
     except DatabaseError as problem:
         return {"problem": str(problem).strip().split("\n")[0]}
@@ -121,6 +122,18 @@ def of_terms() -> dict[str, Any]:
         "term_days": days,
         "oldest": moment_of(first.int) if first else None,
         "overdue": bool(due_months(timezone.now() - OVERDUE)),
+    }
+
+
+def of_backups() -> dict[str, Any]:
+    """The newest whole one, whether it is too old, and the failure that came after it; None where there is none."""
+    newest = BackupRecord.objects.order_by("-ended_at")
+    last, failed = newest.filter(whole=True).first(), newest.filter(whole=False).first()
+    days = settings.TURNLOG.backup_days
+    return {
+        "backup": last,
+        "backup_old": bool(last and days and last.ended_at < timezone.now() - timedelta(days=days)),
+        "backup_failed": failed if failed and (last is None or failed.ended_at > last.ended_at) else None,
     }
 
 

@@ -1,5 +1,6 @@
 from gateway.models.access import ApiKey, Member, Team
 from gateway.models.alerts import Alert, AlertChannel, AlertCount, AlertRule, Announcement, Delivery
+from gateway.models.backups import BackupRecord
 from gateway.models.breakers import BreakerHold, BreakerTransition, FleetState
 from gateway.models.caching import CacheClearing, CacheRule
 from gateway.models.capabilities import Capability
@@ -30,6 +31,7 @@ __all__ = [
     "AlertRule",
     "Announcement",
     "ApiKey",
+    "BackupRecord",
     "Blob",
     "BreakerHold",
     "BreakerTransition",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from gateway.models import RetentionTerm, RollupDue
+from gateway.models import BackupRecord, RetentionTerm, RollupDue
 from gateway.version import VERSION
 from tests.dashboard.people import client_of
 from tests.exchanges import Sample, keep
@@ -68,6 +70,36 @@ def test_months_that_should_have_gone_are_seen() -> None:
     assert "everything is kept, since" in words()
     RetentionTerm.objects.create(days=30)
     assert "months are there that should have gone 30 days, since" in words()
+
+
+def backed_up(hours: float, **changes: Any) -> None:
+    ended = timezone.now() - timedelta(hours=hours)
+    fields = {"whole": True, "size": 1_200_000_000, "with_spool": True, "with_secrets": False} | changes
+    BackupRecord.objects.create(began_at=ended - timedelta(seconds=40), ended_at=ended, **fields)
+
+
+def test_the_last_backup_is_told_with_its_size_and_time() -> None:
+    assert "Last backup none is known of see manage.py backup" in words()
+    backed_up(3, with_spool=False, with_secrets=True)
+    assert "Last backup 3 h ago , 1.2 GB, took 40.0 s, of the database alone, with secrets" in words()
+
+
+def test_a_backup_of_long_ago_is_marked(settings: Any) -> None:
+    backed_up(24 * 9)
+    assert re.search(r"Last backup \S+ too old 9 d ago", words())
+    settings.TURNLOG = replace(settings.TURNLOG, backup_days=10)
+    assert "too old" not in words()
+    settings.TURNLOG = replace(settings.TURNLOG, backup_days=0)
+    backed_up(24 * 900)
+    assert "too old" not in words()
+
+
+def test_a_failure_is_told_until_a_backup_is_whole_again() -> None:
+    backed_up(30)
+    backed_up(6, whole=False, size=None, problem="No space left on device")
+    assert re.search(r"the newest failed 6 h ago: No space left on device 1 d ago , 1.2 GB", words())
+    backed_up(1)
+    assert "the newest failed" not in words()
 
 
 def test_it_says_which_turnlog_it_is_and_asks_again_by_itself() -> None:

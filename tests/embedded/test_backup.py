@@ -207,6 +207,11 @@ def test_a_restore_that_breaks_off_leaves_everything_as_it_was(tmp_path: Path, d
 
 
 MAKE_USER = "from django.contrib.auth.models import User; User.objects.create_user('ada')"
+NOTES = """
+from gateway.models import BackupRecord
+for note in BackupRecord.objects.order_by("id"):
+    print(note.whole, note.size)
+"""
 COUNT_USERS = "from django.contrib.auth.models import User; print(User.objects.count())"
 
 
@@ -219,6 +224,8 @@ def test_restore_waits_for_nobody_who_uses_the_database(
     ok(manage(data_dir, "backup", str(archive)))
     exists = manage(data_dir, "backup", str(archive))
     assert "exists; name another file" in exists.stderr
+    notes = ok(manage(data_dir, "shell", "--no-imports", "-c", NOTES)).splitlines()
+    assert notes == [f"True {archive.stat().st_size}", "False None"]
     with running(data_dir, "run", TURNLOG_ANTHROPIC_URL="http://127.0.0.1:9") as command:
         command.wait_for("Turnlog is at")
         ok(manage(data_dir, "backup", str(tmp_path / "beside.zip")))

@@ -35,6 +35,7 @@ from proxy_project.backups.archive import (
 )
 from proxy_project.backups.dump import ToolFailed, dump
 from proxy_project.backups.progress import Progress
+from proxy_project.backups.record import noted
 
 
 class Command(BaseCommand):
@@ -56,11 +57,13 @@ class Command(BaseCommand):
         parser.add_argument("--binaries", type=Path, help="directory of another pg_dump, for a server newer than ours")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        path = target_path(options["target"])
-        parts = []
+        said = {"spool": not options["without_spool"], "secrets": options["with_secrets"]}
         try:
-            with new_archive(path) as archive, snapshots() as (books, snapshot):
-                parts = self.write(archive, books, snapshot, options)
+            with noted(self.stderr.write, **said) as record:
+                path = target_path(options["target"])
+                with new_archive(path) as archive, snapshots() as (books, snapshot):
+                    parts = self.write(archive, books, snapshot, options)
+                record.size = path.stat().st_size
         except (OSError, psycopg.Error, ToolFailed) as error:
             raise CommandError(f"no backup was made: {error}") from None
         self.stdout.write(f"{path} holds {', '.join(parts)}")
