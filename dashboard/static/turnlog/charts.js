@@ -150,9 +150,10 @@ function keyOf(data) {
   return list;
 }
 
-// Dragging over a chart of a page with a scope narrows the time to what was dragged over.
+// Dragging over a chart of a page that goes by a time narrows it to what was dragged over.
+const narrows = () => Boolean(document.querySelector("[data-scope] .sh-ranges"));
 function select(plot) {
-  if (plot.select.width < 8 || !document.querySelector("[data-scope]")) return;
+  if (plot.select.width < 8 || !narrows()) return;
   const iso = (x) => new Date(plot.posToVal(x, "x") * 1e3).toISOString().slice(0, 16);
   const address = new URL(window.location.href);
   address.searchParams.delete("range");
@@ -160,6 +161,16 @@ function select(plot) {
   address.searchParams.set("since", iso(plot.select.left));
   address.searchParams.set("until", iso(plot.select.left + plot.select.width));
   window.location.assign(address);
+}
+
+// What is drawn listens to the window: a figure that is taken out of the page has to let go of it.
+const drawn = new Set();
+function letGo() {
+  for (const figure of [...drawn].filter((one) => !one.isConnected)) {
+    figure.plot.destroy();
+    sizes.unobserve(figure.querySelector(".pt-canvas"));
+    drawn.delete(figure);
+  }
 }
 
 export function draw(figure) {
@@ -175,6 +186,7 @@ export function draw(figure) {
   const series = seriesOf(data, kind);
   const step = data.times.length > 1 ? data.times[1] - data.times[0] : HOUR;
   const edges = kind === "stack" || kind === "bars" ? step / 2 : 0;
+  figure.plot?.destroy();
   place.replaceChildren();
   figure.querySelector(".pt-keys")?.remove();
   const plot = new uPlot({
@@ -183,7 +195,7 @@ export function draw(figure) {
     legend: { show: false },
     tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), "Etc/UTC"),
     padding: [8, 8, 0, 0],
-    cursor: { y: false, points: { show: kind === "lines" || kind === "area" }, drag: { x: Boolean(document.querySelector("[data-scope]")), y: false, setScale: false } },
+    cursor: { y: false, points: { show: kind === "lines" || kind === "area" }, drag: { x: narrows(), y: false, setScale: false } },
     scales: { x: { time: true, range: (_, low, high) => [low - edges, high + edges] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: axes(write, data),
     series: [{}, ...(stacked ? series.reverse() : series)],
@@ -192,6 +204,7 @@ export function draw(figure) {
   }, [data.times, ...shown], place);
   if (data.names.length > 1) place.after(keyOf(data));
   figure.plot = plot;
+  drawn.add(figure);
 }
 
 const sizes = new ResizeObserver((entries) => {
@@ -202,6 +215,7 @@ const sizes = new ResizeObserver((entries) => {
 });
 
 export function drawAll(root = document) {
+  letGo();
   for (const figure of root.querySelectorAll("figure[data-chart]")) {
     draw(figure);
     const place = figure.querySelector(".pt-canvas");

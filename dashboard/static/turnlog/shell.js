@@ -158,6 +158,10 @@ document.addEventListener("keydown", (event) => {
 });
 
 // times in the reader's zone, said on hovering: <time datetime>
-for (const time of document.querySelectorAll("time[datetime]")) {
-  if (!time.title) time.title = new Date(time.dateTime).toLocaleString();
+function sayLocally(root) {
+  for (const time of root.querySelectorAll?.("time[datetime]") ?? []) {
+    if (!time.title) time.title = new Date(time.dateTime).toLocaleString();
+  }
 }
+sayLocally(document);
+document.addEventListener("htmx:afterSwap", (event) => sayLocally(event.target));
