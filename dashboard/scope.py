@@ -27,6 +27,8 @@ RANGES = {
 USUAL = "24h"
 COLUMNS = {"team": "team", "key": "access_key", "model": "model", "provider": "provider"}
 """Dimensions of the scope, and their columns in rows and sums."""
+TIME = "time"
+TIME_FIELDS = ("range", "since", "until")
 
 
 @dataclass(frozen=True, slots=True)

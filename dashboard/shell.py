@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from django.shortcuts import render
 from dashboard.access import Viewer
 from dashboard.pages import BY_NAME, PAGES, Need, Page
 from dashboard.queries.notices import Notice, read_notices
-from dashboard.scope import RANGES, Scope
+from dashboard.scope import COLUMNS, RANGES, TIME, TIME_FIELDS, Scope
 from dashboard.veiling import reveal_address
 from gateway.admin.facets import values_seen
 from gateway.history.veil import current
@@ -20,6 +21,7 @@ from gateway.history.visibility import Sight
 from gateway.models import Provider, Team
 
 CHOICES_SECONDS = 60
+WHOLE_BAR = (TIME, *COLUMNS)
 
 
 class Item(NamedTuple):
@@ -38,16 +40,18 @@ def show(
     context: dict[str, Any],
     *,
     scope: Scope | None = None,
+    bar: Collection[str] = WHOLE_BAR,
     status: int = 200,
 ) -> HttpResponse:
-    """The page `name` of `dashboard/pages.py`, or a page below it. Without a `scope` there is no bar for one."""
+    """The page `name` of `dashboard/pages.py`, or a page below it. Without a `scope` there is no bar for one; `bar` are
+    the parts that the page goes by. Links carry on what the address says, whether the page goes by it or not."""
     own = {
         "viewer": viewer,
         "page": BY_NAME[name],
-        "sidebar": sidebar(viewer, name, scope),
+        "sidebar": sidebar(viewer, name, scope or Scope.read(request.GET.dict())),
         "search": BY_NAME["requests"].address if viewer.may(Need.ROWS) else None,
         "scope": scope,
-        "scope_bar": scope_bar(viewer, scope) if scope else None,
+        "scope_bar": scope_bar(viewer, scope, bar) if scope else None,
         "notices": notices_of(viewer) if viewer.may(Need.FIGURES) else None,
         "veil": current.get(),
         "reveal_address": reveal_address(request),
@@ -61,11 +65,10 @@ def notices_of(viewer: Viewer) -> list[tuple[Notice, str | None, str]]:
     return [(notice, page.address, page.title) for notice, page in pages]
 
 
-def sidebar(viewer: Viewer, current: str, scope: Scope | None) -> list[tuple[str, list[Item]]]:
+def sidebar(viewer: Viewer, current: str, scope: Scope) -> list[tuple[str, list[Item]]]:
     """Groups of links, each to a page that exists and makes sense to the viewer; they carry the scope on."""
-    kept = scope.kept if scope else ""
     return [
-        (group, [Item(page, f"{page.address}{kept}", page.name == current) for page in pages])
+        (group, [Item(page, f"{page.address}{scope.kept}", page.name == current) for page in pages])
         for group, pages in groupby(pages_for(viewer), key=lambda page: page.group)
     ]
 
@@ -74,20 +77,27 @@ def pages_for(viewer: Viewer) -> list[Page]:
     return [page for page in PAGES if viewer.may(page.need) and page.address]
 
 
-def scope_bar(viewer: Viewer, scope: Scope) -> dict[str, Any]:
+def scope_bar(viewer: Viewer, scope: Scope, bar: Collection[str]) -> dict[str, Any]:
+    """`carried`: what the address says of parts that the bar has not."""
     ranges = [
         (title, scope.address(range=name, since="", until=""), not scope.since and name == scope.range)
         for name, (title, _) in RANGES.items()
     ]
-    return {"ranges": ranges, "choices": choices(viewer, scope)}
+    return {
+        "ranges": ranges if TIME in bar else [],
+        "choices": choices(viewer, scope, bar),
+        "carried": [
+            (name, value) for name, value in scope.pairs() if (TIME if name in TIME_FIELDS else name) not in bar
+        ],
+    }
 
 
-def choices(viewer: Viewer, scope: Scope) -> list[tuple[str, str, str, list[str]]]:
+def choices(viewer: Viewer, scope: Scope, bar: Collection[str]) -> list[tuple[str, str, str, list[str]]]:
     """Of each dimension its name, title, chosen value and what it offers; a chosen value is always offered."""
     offered = offers(viewer.figures)
     found = []
-    for name, title in (("team", "Team"), ("key", "Key"), ("model", "Model"), ("provider", "Provider")):
-        chosen = getattr(scope, name)
+    for name in (name for name in COLUMNS if name in bar):
+        title, chosen = name.capitalize(), getattr(scope, name)
         values = offered[name]
         found.append((name, title, chosen, values if not chosen or chosen in values else [*values, chosen]))
     return found

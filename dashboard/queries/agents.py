@@ -16,6 +16,7 @@ from django.db.models import Max
 from dashboard.access import Viewer
 from dashboard.live.board import Record
 from dashboard.live.hub import hub
+from dashboard.scope import Scope
 from gateway.history.conversation.sessions import summed
 from gateway.history.id_times import first_id_at
 
@@ -67,19 +68,16 @@ class Working:
         return any(turn.silent is not None for turn in self.turns)
 
 
-def read_agents(viewer: Viewer, team: str = "") -> dict[str, Any]:
-    """The template's context. `team`: of one team only."""
-    teams = viewer.figures.teams
-    if team:
-        teams = frozenset({team}) if teams is None else teams & {team}
+def read_agents(viewer: Viewer, scope: Scope) -> dict[str, Any]:
+    """The template's context. Of the scope the time means nothing here: this is now."""
     now = time.time()
     found: dict[Spot, Working] = {}
-    for record in hub.under_way(teams):
-        if not record.get("purpose"):
+    for record in hub.under_way(viewer.figures.teams):
+        if not record.get("purpose") and is_within(record, scope):
             spot = (record["team"], record.get("key", ""), record.get("session", ""))
             one = found.setdefault(spot, Working(*spot, client=record.get("client", "")))
             one.turns.append(turn_of(record, now))
-    for spot, last, client in recent(viewer, team):
+    for spot, last, client in recent(viewer, scope):
         one = found.setdefault(spot, Working(*spot, client=client))
         one.last, one.client = last, one.client or client
     shown = sorted(found.values(), key=order)[:MOST_SESSIONS]
@@ -93,6 +91,12 @@ def read_agents(viewer: Viewer, team: str = "") -> dict[str, Any]:
         "rate": sum(turn.rate for one in busy for turn in one.turns),
         "minutes": int(RECENT.total_seconds() // 60),
     }
+
+
+def is_within(record: Record, scope: Scope) -> bool:
+    """A model is the one that was asked for, or the one that it is sent to."""
+    same = all(getattr(scope, name) in ("", record.get(name, "")) for name in ("team", "key", "provider"))
+    return same and scope.model in ("", record.get("model", ""), record.get("to", ""))
 
 
 def order(one: Working) -> tuple[bool, bool, float, Spot]:
@@ -119,13 +123,13 @@ def turn_of(record: Record, now: float) -> Turn:
     )
 
 
-def recent(viewer: Viewer, team: str) -> list[tuple[Spot, datetime, str]]:
+def recent(viewer: Viewer, scope: Scope) -> list[tuple[Spot, datetime, str]]:
     teams = viewer.figures.teams
-    name = f"agents-recent:{'*' if teams is None else ','.join(sorted(teams))}:{team}"
+    only = scope.only()
+    name = f"agents-recent:{'*' if teams is None else ','.join(sorted(teams))}:{safe(repr(sorted(only.items())))}"
     kept: list[tuple[Spot, datetime, str]] | None = cache.get(name)
     if kept is None:
-        rows = viewer.figures.requests().filter(id__gte=first_id_at(datetime.now(UTC) - RECENT), purpose="")
-        rows = rows.filter(team=team) if team else rows
+        rows = viewer.figures.requests().filter(id__gte=first_id_at(datetime.now(UTC) - RECENT), purpose="", **only)
         groups = rows.values("team", "access_key", "session_id").annotate(last=Max("started_at"), client=Max("client"))
         kept = [
             ((row["team"], row["access_key"], row["session_id"] or ""), row["last"], row["client"])

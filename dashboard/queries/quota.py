@@ -8,12 +8,13 @@ An account's headers say how much of a window is used and when it begins anew. T
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from dashboard.charts import Chart, Series
-from dashboard.scope import HOUR, whole_hours
+from dashboard.scope import HOUR, Scope, whole_hours
 from gateway.history.figures import TIME, read_figures
 from gateway.history.id_times import first_id_at
 from gateway.history.limit_values import LENGTHS
@@ -98,7 +99,8 @@ def ahead(window: Window, times: Sequence[datetime.datetime], at_reset: float) -
 
 
 def add_burners(window: Window, sight: Sight, now: datetime.datetime) -> None:
-    """Who spent in this window, by the sums of whole hours, and how many requests were refused for the limit."""
+    """Who spent in this window, by the sums of whole hours, the most first, and how many requests were refused for the
+    limit."""
     begins = window.begins or now - window.length
     span = whole_hours(begins, min(now, window.resets_at or now))
     found = read_figures(
@@ -117,9 +119,15 @@ def add_burners(window: Window, sight: Sight, now: datetime.datetime) -> None:
         )
         for figures in found
     ]
-    window.burners = sorted(burners, key=lambda burner: -burner.share)[:BURNERS_SHOWN]
+    window.burners = sorted(burners, key=lambda burner: -burner.share)
     refused = read_figures(span, (), teams=sight.figures, only={"status": "429"}, latencies=False)
     window.refused = sum(figures.sums["requests"] for figures in refused)
+
+
+def shown_burners(window: Window, scope: Scope) -> list[Burner]:
+    """Those of a team and a key, with their shares of what all spent; the window itself is everybody's."""
+    wanted = (burner for burner in window.burners if scope.team in ("", burner.team) and scope.key in ("", burner.name))
+    return list(itertools.islice(wanted, BURNERS_SHOWN))
 
 
 def refusals(sight: Sight, now: datetime.datetime, days: int = 7) -> Chart:

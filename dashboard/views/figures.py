@@ -99,24 +99,24 @@ def as_csv(query: UsageQuery, found: Usage) -> HttpResponse:
 
 @page("quota")
 def quota(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    now = timezone.now()
+    scope, now = Scope.read(request.GET.dict()), timezone.now()
     windows = quota_figures.read_quota(viewer.figures, now)
     context: dict[str, Any] = {
-        "windows": [(window, burner_links(window)) for window in windows],
+        "windows": [(window, burner_links(window, scope)) for window in windows],
         "accounts": len({window.account for window in windows}),
         "overages": quota_figures.overages((window.account for window in windows), now),
         "advice": quota_figures.advice(windows),
         "refusals": quota_figures.refusals(viewer.figures, now) if windows else None,
     }
-    return show(request, viewer, "quota", "dashboard/quota.html", context)
+    return show(request, viewer, "quota", "dashboard/quota.html", context, scope=scope, bar=("team", "key"))
 
 
-def burner_links(window: Window) -> list[tuple[Burner, str]]:
+def burner_links(window: Window, narrowed: Scope) -> list[tuple[Burner, str]]:
     since = usage_figures.stamp(window.begins) if window.begins else ""
     rows = Rows(Scope(since=since, until=usage_figures.stamp(window.resets_at) if window.resets_at and since else ""))
     return [
         (burner, rows(**{name: value for name, value in (("key", burner.name), ("team", burner.team)) if value}))
-        for burner in window.burners
+        for burner in quota_figures.shown_burners(window, narrowed)
     ]
 
 

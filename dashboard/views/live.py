@@ -12,6 +12,7 @@ from dashboard.access import Viewer, guarded, page
 from dashboard.live.hub import hub
 from dashboard.pages import Need
 from dashboard.queries.agents import read_agents
+from dashboard.scope import COLUMNS, Scope
 from dashboard.shell import show
 from gateway.admin.request_filter import TEXT_BOUND
 
@@ -20,8 +21,9 @@ SOCKET = "/d/ws/live"
 
 @page("live")
 def live(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    scope = Scope.read(request.GET.dict())
     context = {"words": request.GET.get("q", "").replace("\0", "")[:TEXT_BOUND], "socket": SOCKET}
-    return show(request, viewer, "live", "dashboard/live.html", context)
+    return show(request, viewer, "live", "dashboard/live.html", context, scope=scope, bar=COLUMNS)
 
 
 @require_safe
@@ -44,16 +46,15 @@ def live_since(request: HttpRequest, viewer: Viewer) -> JsonResponse:
 
 @page("agents")
 def agents(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    return show(request, viewer, "agents", "dashboard/agents.html", agents_context(request, viewer))
+    scope = Scope.read(request.GET.dict())
+    return show(
+        request, viewer, "agents", "dashboard/agents.html", read_agents(viewer, scope), scope=scope, bar=COLUMNS
+    )
 
 
 @require_safe
 @guarded(Need.FIGURES)
 def agents_now(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """The part of the page that changes."""
-    return render(request, "dashboard/parts/agents.html", agents_context(request, viewer))
-
-
-def agents_context(request: HttpRequest, viewer: Viewer) -> dict[str, Any]:
-    team = request.GET.get("team", "").replace("\0", "").strip()[:TEXT_BOUND]
-    return read_agents(viewer, team) | {"team": team}
+    found = read_agents(viewer, Scope.read(request.GET.dict()))
+    return render(request, "dashboard/parts/agents.html", found)

@@ -194,6 +194,31 @@ def test_a_window_that_will_not_last_says_when_it_is_used_up(admin: Client) -> N
     assert "ada made 100% of it" in text
 
 
+def test_a_team_and_a_key_narrow_who_spent_and_nothing_else(admin: Client) -> None:
+    now = timezone.now()
+    burning(1.6, now)
+    keep([turn("beta", access_key="bob"), turn("alpha", access_key="eve")])
+    roll_up_all()
+    shares = {}
+    for narrowed in ("", "team=beta", "key=eve", "team=beta&key=eve"):
+        text = admin.get(f"/d/quota/?{narrowed}").content.decode()
+        assert "ada made 83% of it" in text, "the advice is about the window"
+        assert ", as parts of what all spent" in text if narrowed else ", as parts of" not in text
+        found = re.findall(r">(\w+)</a> <small>\w+</small><progress[^>]*>([\d.]+) %", text)
+        shares[narrowed] = dict(found)
+    assert shares == {
+        "": {"ada": "83", "bob": "8.3", "eve": "8.3"},
+        "team=beta": {"bob": "8.3"},
+        "key=eve": {"eve": "8.3"},
+        "team=beta&key=eve": {},
+    }
+
+
+def test_quota_asks_for_itself_again_as_it_was_asked_for(admin: Client) -> None:
+    text = html.unescape(admin.get("/d/quota/?team=alpha&range=7d").content.decode())
+    assert 'hx-get="/d/quota/?range=7d&team=alpha" hx-trigger="every 30s, visibilitychange from:document"' in text
+
+
 def test_a_window_that_lasts_says_so() -> None:
     now = timezone.now()
     burning(0.6, now)

@@ -59,6 +59,33 @@ def test_links_to_other_pages_carry_the_scope_on() -> None:
     assert 'href="/d/?range=7d&model=claude-opus-5-5" data-go="o" aria-current="page"' in page
 
 
+@pytest.mark.parametrize("address", ["/d/health/", "/d/me/", "/d/alerts/", "/d/quota/", "/d/live/", "/d/agents/"])
+def test_links_carry_on_what_a_page_does_not_go_by(address: str) -> None:
+    page = html.unescape(client_of("superuser").get(f"{address}?range=7d&team=alpha&q=x").content.decode())
+    assert 'href="/d/usage/?range=7d&team=alpha" data-go="u"' in page
+
+
+@pytest.mark.parametrize(
+    ("address", "chosen", "carried"),
+    [
+        ("/d/usage/", {"team", "key", "model", "provider"}, {"range"}),
+        ("/d/live/", {"team", "key", "model", "provider"}, {"range"}),
+        ("/d/agents/", {"team", "key", "model", "provider"}, {"range"}),
+        ("/d/quota/", {"team", "key"}, {"range", "model", "provider"}),
+        ("/d/health/", set(), set()),
+        ("/d/me/", set(), set()),
+    ],
+)
+def test_a_bar_has_the_parts_that_its_page_goes_by_and_keeps_the_others(
+    address: str, chosen: set[str], carried: set[str]
+) -> None:
+    page = client_of("superuser").get(f"{address}?range=7d&team=alpha&key=k&model=m&provider=p").content.decode()
+    bar = page.split('<form class="sh-scope"')[1].split("</form>")[0] if 'class="sh-scope"' in page else ""
+    assert set(re.findall(r'<select name="(\w+)"', bar)) == chosen
+    assert set(re.findall(r'<input type="hidden" name="(\w+)"', bar)) == carried
+    assert ('class="sh-ranges"' in bar) == (address == "/d/usage/")
+
+
 def test_every_page_has_a_key_of_its_own() -> None:
     assert len({page.key for page in PAGES}) == len(PAGES) == len({page.name for page in PAGES})
 

@@ -39,6 +39,9 @@ function readFilter(text) {
 }
 const textOf = (one, field) => (field === "model" ? `${one.model || ""} ${one.to || ""}` : String(one[field] || "")).toLowerCase();
 const whole = (one) => ["key", "team", "model", "to", "provider", "session", "agent", "client", "path", "doing", "outcome", "error", "id"].map((name) => one[name] || "").join(" ").toLowerCase();
+// What the bar above narrows to: whole values. A model is the one that was asked for, or the one it is sent to.
+const NARROWED = ["team", "key", "model", "provider"].filter((name) => page.dataset[name]);
+const looked = (one) => NARROWED.every((name) => one[name] === page.dataset[name] || (name === "model" && one.to === page.dataset.model));
 const passes = (one) => filter.every((test) => test(one));
 
 function stateOf(one) {
@@ -143,6 +146,10 @@ function later() {
 function take(list, whole) {
   if (whole) for (const [id, one] of records) if (!("ended" in one)) records.delete(id);
   for (const one of list) {
+    if (!looked(one)) {
+      records.delete(one.id); // it was sent elsewhere
+      continue;
+    }
     if (paused && !records.has(one.id)) held += 1;
     const known = records.get(one.id);
     if (known && "ended" in known && !("ended" in one)) continue;
@@ -257,6 +264,11 @@ form.addEventListener("input", () => {
   else address.searchParams.delete("q");
   window.history.replaceState(null, "", address);
   show();
+});
+// A choice in the bar leaves the filter as it is.
+document.querySelector("[data-scope]")?.addEventListener("formdata", ({ formData }) => {
+  const text = form.elements.q.value.trim();
+  if (text) formData.set("q", text);
 });
 find("pause").addEventListener("click", pause);
 onKey("p", pause);
