@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from dashboard.charts import Chart, Series
+from dashboard.comparing import Against
 from dashboard.queries.usage import PROMPT_PARTS, bounds_of, prompt_tokens, stamp, times_of
 from dashboard.scope import Scope, whole_hours
 from gateway.history.figures import TIME, Figures, Span, added_up, read_figures
@@ -95,10 +96,10 @@ ROW_HEIGHT: Final = 14
 
 
 def read_models(
-    measure: str, scope: Scope, zone: str, sight: Sight, now: datetime.datetime, address: Any
+    measure: str, scope: Scope, zone: str, sight: Sight, now: datetime.datetime, address: Any, against: Against
 ) -> dict[str, Any]:
     """`zone` is that of days; `address(**changes)` is where the requests of some part are listed."""
-    span, earlier = span_of(*scope.bounds(now), zone), span_of(*scope.before(now), zone)
+    span, earlier = span_of(*scope.bounds(now), zone), span_of(*against.bounds(scope, now), zone)
     teams, only = sight.figures, scope.only()
     found = read_figures(span, ("model", "provider"), teams=teams, only=only)
     before = {

@@ -11,6 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from dashboard.access import Viewer, page
+from dashboard.comparing import CHOICES, GIVEN, Against
 from dashboard.queries import models as model_figures
 from dashboard.queries import quota as quota_figures
 from dashboard.queries import usage as usage_figures
@@ -122,14 +123,24 @@ def burner_links(window: Window, narrowed: Scope) -> list[tuple[Burner, str]]:
 
 @page("models")
 def models(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    scope = Scope.read(request.GET.dict())
+    scope, now = Scope.read(request.GET.dict()), timezone.now()
+    against = Against.read(request.GET.dict())
     asked = request.GET.get("measure", "")
     measure = asked if asked in model_figures.MEASURES else "first_byte"
     rows = Rows(scope)
     zone = next(iter(zones()), "UTC")
-    found = model_figures.read_models(measure, scope, zone, viewer.figures, timezone.now(), rows)
+    found = model_figures.read_models(measure, scope, zone, viewer.figures, now, rows, against)
+    since, until = against.bounds(scope, now)
+    found |= {
+        "against": against,
+        "against_bounds": (usage_figures.stamp(since), usage_figures.stamp(until)),
+        "against_given": against.name == GIVEN,
+        "against_choices": CHOICES.items(),
+        "kept": list(scope.pairs()),
+    }
     found["links"] = [
-        (title, scope.address(measure=name), name == measure) for name, title in model_figures.MEASURES.items()
+        (title, scope.address(measure=name, **against.pairs()), name == measure)
+        for name, title in model_figures.MEASURES.items()
     ]
     found["rows"] = [
         (row, rows(**{key: value for key, value in (("model", row.model), ("provider", row.provider)) if value}))

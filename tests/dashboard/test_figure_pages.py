@@ -303,6 +303,33 @@ def test_models_show_percentiles_errors_and_a_map_of_latency(admin: Client) -> N
         assert admin.get(f"/d/models/{query}").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("against", "slower", "head"),
+    [
+        ("", False, "p95 before"),
+        ("against=week", True, "p95 a week before"),
+        ("against=time", True, "p95 then"),
+        ("against=time&against_since={month}", True, "p95 then"),
+        ("against=time&against_since={month}&against_until={week}", True, "p95 then"),
+        ("against=time&against_since=1999-01-01", False, "p95 then"),
+        ("against=nonsense", False, "p95 before"),
+    ],
+)
+def test_models_are_compared_with_the_time_that_is_asked_for(
+    admin: Client, against: str, slower: bool, head: str
+) -> None:
+    now = timezone.now() - timedelta(minutes=1)
+    week, month = now - timedelta(days=7), now - timedelta(days=30)
+    keep([turn(at=now, first_ms=9_000), turn(at=week, first_ms=300), turn(at=month, first_ms=300)])
+    roll_up_all()
+    times = {"month": f"{month - timedelta(hours=2):%Y-%m-%dT%H:%M}", "week": f"{week:%Y-%m-%dT%H:%M}"}
+    text = html.unescape(admin.get(f"/d/models/?range=5h&measure=duration&{against.format(**times)}").content.decode())
+    assert f">{head}<" in text
+    assert ("slower now" in text) == slower
+    kept = f"&{against.format(**times)}" if "nonsense" not in against and against else ""
+    assert f'href="?range=5h&measure=first_byte{kept}"'.replace(":", "%3A") in text.replace(":", "%3A")
+
+
 def test_models_say_why_answers_ended_and_how_large_prompts_were(admin: Client) -> None:
     def answered(stop: str, tokens: int, first_ms: int) -> Sample:
         chunks = message_stream("Hi.", stop=stop, usage={"input_tokens": tokens, "cache_read_input_tokens": 100})
