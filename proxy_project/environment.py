@@ -269,9 +269,7 @@ class Environment:
     upstream_allow_hosts: tuple[str, ...] = setting(
         (), parse_list, help="hosts that may lie on private addresses; others then may not"
     )
-    backup_days: int = setting(
-        8, parse_int, help="days after which System health warns that the last backup is old; 0: never"
-    )
+    backup_days: int = setting(8, parse_int, help="days after which System health warns of an old backup; 0: never")
     model_refresh: float = setting(
         60.0, parse_seconds, help="seconds between two looks at the providers' lists of models; 0: none is kept"
     )
@@ -299,9 +297,7 @@ class Environment:
     database_url: str = setting(
         "", parse_database_address, secret=True, variable="DATABASE_URL", help="an external PostgreSQL"
     )
-    redis_url: str = setting(
-        "", parse_redis_address, secret=True, variable="REDIS_URL", help="a Redis, when there is one"
-    )
+    redis_url: str = setting("", parse_redis_address, secret=True, variable="REDIS_URL", help="a Redis, if any")
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
