@@ -158,7 +158,19 @@ def readings(request_id: uuid.UUID) -> Iterator[str]:
     """Every way to ask for something of alpha: by page, by field, by text, by id, by place in a list."""
     for name in TABLE:
         yield address_of(name, request_id)
-    for page in ("", "requests/", "errors/", "usage/", "models/", "quota/", "c/", "grades/"):
+    for page in (
+        "",
+        "live/",
+        "agents/",
+        "agents/now/",
+        "requests/",
+        "errors/",
+        "usage/",
+        "models/",
+        "quota/",
+        "c/",
+        "grades/",
+    ):
         for query in ("range=30d", "team=alpha", f"model={MARK}-model", f"key={MARK}-key"):
             yield f"/d/{page}?{query}"
     fields = ("model:zebra", "key:zebra-key", "team:alpha", f"session:{SESSION}", "walrus", '"of alpha sings"')
@@ -181,7 +193,9 @@ def shown(response: HttpResponse, asked: str) -> str:
     return "\n".join(
         line
         for line in text.splitlines()
-        if not any(f in line for f in ("<form", "<input", "<select", "<a ", "<option"))
+        if not any(
+            f in line for f in ("<form", "<input", "<select", "<a ", "<option", 'id="quota"', "data-now=", "data-live")
+        )
     )
 
 
