@@ -95,10 +95,10 @@ def numbers(about: Any) -> dict[str, Callable[[], Question]]:
     week = Span(now - 7 * day, now + hour)
     return {
         "numbers, a quarter by day and model": about(
-            lambda row: lambda: read_figures(quarter, ["time", "model"], latencies=False)),
+            lambda row: lambda: read_figures(quarter, ["time", "model"], latencies=())),
         "numbers, a quarter of a team by key": about(
-            lambda row: lambda: read_figures(quarter, ["access_key"], teams=[row[2]], latencies=False)),
-        "numbers, a week by hour": about(lambda row: lambda: read_figures(week, ["time"], latencies=False)),
+            lambda row: lambda: read_figures(quarter, ["access_key"], teams=[row[2]], latencies=())),
+        "numbers, a week by hour": about(lambda row: lambda: read_figures(week, ["time"], latencies=())),
         "numbers, latencies of a month": about(lambda row: lambda: read_figures(month)),
         "numbers, latencies of a month by model": about(
             lambda row: lambda: read_figures(month, ["model", "provider"])),

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
 from dashboard.charts import Chart, Series
 from dashboard.comparing import Against
 from dashboard.queries.usage import PROMPT_PARTS, bounds_of, prompt_tokens, stamp, times_of
@@ -90,6 +93,17 @@ class HeatMap:
     until: datetime.datetime
     words: str
 
+    @property
+    def shapes(self) -> SafeString:
+        """The cells as SVG: there are hundreds, and a template takes as long for them as the database for all of their
+        numbers."""
+        return format_html_join(
+            "",
+            '<a href="{}" tabindex="-1"><rect class="su-heat-{}" x="{}" y="{}" width="{}" height="{}">'
+            "<title>{}</title></rect></a>",
+            ((cell.link, cell.heat, *(f"{value:.2f}" for value in cell[:4]), cell.title) for cell in self.cells),
+        )
+
 
 WIDTH: Final = 1000
 ROW_HEIGHT: Final = 14
@@ -103,7 +117,8 @@ def read_models(
     teams, only = sight.figures, scope.only()
     found = read_figures(span, ("model", "provider"), teams=teams, only=only)
     before = {
-        key_of(figures): figures for figures in read_figures(earlier, ("model", "provider"), teams=teams, only=only)
+        key_of(figures): figures
+        for figures in read_figures(earlier, ("model", "provider"), teams=teams, only=only, latencies=("first_byte",))
     }
     statuses = by_status(span, teams, only)
     rows = [row_of(figures, before.get(key_of(figures)), statuses.get(key_of(figures), [])) for figures in found]
@@ -230,7 +245,7 @@ def row_of(figures: Figures, before: Figures | None, statuses: Sequence[tuple[st
 def by_status(span: Span, teams: Any, only: Mapping[str, str]) -> dict[tuple[str, str], list[tuple[str, int]]]:
     """The statuses that are errors, the most frequent first."""
     found: dict[tuple[str, str], list[tuple[str, int]]] = {}
-    for figures in read_figures(span, ("model", "provider", "status"), teams=teams, only=only, latencies=False):
+    for figures in read_figures(span, ("model", "provider", "status"), teams=teams, only=only, latencies=()):
         status = figures.group["status"]
         if figures.sums["errors"]:
             words = "no status" if not status else f"{status} broken off" if status < "400" else status

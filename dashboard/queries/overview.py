@@ -68,9 +68,9 @@ def read_overview(viewer: Viewer, scope: Scope) -> dict[str, Any]:
     zone = next(iter(zones()), None)
     span = span_of(*scope.bounds(now), zone) if zone else scope.hours(now)
     teams, only = viewer.figures.teams, scope.only()
-    found = read_figures(span, (TIME, "model"), teams=teams, only=only, latencies=False)
+    found = read_figures(span, (TIME, "model"), teams=teams, only=only, latencies=())
     total = added_up(found)
-    earlier = added_up(read_figures(span_before(span), (), teams=teams, only=only, latencies=False))
+    earlier = added_up(read_figures(span_before(span), (), teams=teams, only=only, latencies=()))
     latency = added_up(read_figures(span, (), teams=teams, only=only))
     times = times_of(span)
     bounds = [bounds_of(time, span.zone or "UTC") for time in times]
@@ -195,7 +195,7 @@ def slowest(viewer: Viewer, scope: Scope) -> list[tuple[Any, ...]]:
 
 def spenders(viewer: Viewer, scope: Scope, span: Span) -> list[tuple[str, Any, str]]:
     """The keys that cost most: name, USD, and where their requests are."""
-    found = read_figures(span, ("access_key",), teams=viewer.figures.teams, only=scope.only(), latencies=False)
+    found = read_figures(span, ("access_key",), teams=viewer.figures.teams, only=scope.only(), latencies=())
     priced = [each for each in found if each.sums["cost_usd"] is not None]
     priced.sort(key=lambda each: -each.sums["cost_usd"])
     return [

@@ -40,7 +40,7 @@ def read_own_usage(viewer: Viewer, now: datetime.datetime) -> dict[str, Any]:
 def of_keys(span: Span, keys: Sequence[str], **only: str) -> Figures | None:
     """A person's own keys are theirs to see, whichever team they belong to."""
     return added_up(
-        figures for key in keys for figures in read_figures(span, (), only=only | {"access_key": key}, latencies=False)
+        figures for key in keys for figures in read_figures(span, (), only=only | {"access_key": key}, latencies=())
     )
 
 
@@ -48,7 +48,7 @@ def share_of(window: Window, keys: Sequence[str], viewer: Viewer, now: datetime.
     begins = window.begins or now - window.length
     span = whole_hours(begins, min(now, window.resets_at or now))
     only = {"provider": "anthropic"}
-    every = added_up(read_figures(span, (), teams=viewer.figures.figures, only=only, latencies=False))
+    every = added_up(read_figures(span, (), teams=viewer.figures.figures, only=only, latencies=()))
     own, whole = cost_of(of_keys(span, keys, **only)), cost_of(every)
     return Share(window, float(own / whole) if whole else None)
 

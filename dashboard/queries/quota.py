@@ -104,7 +104,7 @@ def add_burners(window: Window, sight: Sight, now: datetime.datetime) -> None:
     begins = window.begins or now - window.length
     span = whole_hours(begins, min(now, window.resets_at or now))
     found = read_figures(
-        span, ("access_key", "team"), teams=sight.figures, only={"provider": "anthropic"}, latencies=False
+        span, ("access_key", "team"), teams=sight.figures, only={"provider": "anthropic"}, latencies=()
     )
     whole = float(sum((figures.sums["cost_usd"] or Decimal(0) for figures in found), Decimal(0)))
     requests = sum(figures.sums["requests"] for figures in found)
@@ -120,7 +120,7 @@ def add_burners(window: Window, sight: Sight, now: datetime.datetime) -> None:
         for figures in found
     ]
     window.burners = sorted(burners, key=lambda burner: -burner.share)
-    refused = read_figures(span, (), teams=sight.figures, only={"status": "429"}, latencies=False)
+    refused = read_figures(span, (), teams=sight.figures, only={"status": "429"}, latencies=())
     window.refused = sum(figures.sums["requests"] for figures in refused)
 
 
@@ -133,7 +133,7 @@ def shown_burners(window: Window, scope: Scope) -> list[Burner]:
 def refusals(sight: Sight, now: datetime.datetime, days: int = 7) -> Chart:
     """Requests that were answered 429, by hour."""
     span = whole_hours(now - datetime.timedelta(days=days), now)
-    found = read_figures(span, (TIME,), teams=sight.figures, only={"status": "429"}, latencies=False)
+    found = read_figures(span, (TIME,), teams=sight.figures, only={"status": "429"}, latencies=())
     counts = {figures.group[TIME]: figures.sums["requests"] for figures in found}
     times = hours_of(span.since, span.until)
     return Chart(

@@ -108,12 +108,12 @@ def read_usage(query: UsageQuery, scope: Scope, sight: Sight, now: datetime.date
     span = span_of(query, scope, now)
     only, teams = scope.only(), sight.figures
     groups = [query.column] if query.column == TIME else [TIME, query.column]
-    found = read_figures(span, groups, teams=teams, only=only, latencies=False)
+    found = read_figures(span, groups, teams=teams, only=only, latencies=())
     owners = read_owners() if query.group == "member" else {}
     named = [(name_of(query, figures, owners), figures) for figures in found]
     rows = grouped(named, query)
     total = added_up(found)
-    before = added_up(read_figures(span_before(span), (), teams=teams, only=only, latencies=False))
+    before = added_up(read_figures(span_before(span), (), teams=teams, only=only, latencies=()))
     whole = UsageRow("", total.sums) if total else None
     for row in rows:
         row.share = share_of(row, whole)
@@ -256,7 +256,7 @@ def saved(span: Span, sight: Sight, only: Mapping[str, str], now: datetime.datet
     """Tokens read from the cache at the price of input less that of reading, less what writing cost more."""
     book = read_book()
     whole: Decimal | None = None
-    for figures in read_figures(span, ("provider", "model"), teams=sight.figures, only=only, latencies=False):
+    for figures in read_figures(span, ("provider", "model"), teams=sight.figures, only=only, latencies=()):
         price = book.find(figures.group["model"], figures.group["provider"], Tier.STANDARD, 0, now)
         read, written = figures.sums["cache_read_tokens"], figures.sums["cache_write_tokens"]
         if price is None or price.input is None or price.cache_read is None or read is None:
@@ -289,7 +289,7 @@ def forecast_month(zone: str, scope: Scope, sight: Sight, now: datetime.datetime
     first = today.replace(day=1)
     since = min(first, today - LOOKED_BACK * DAY)
     found = read_figures(
-        Span(since, today + DAY, zone), (TIME,), teams=sight.figures, only=scope.only(), latencies=False
+        Span(since, today + DAY, zone), (TIME,), teams=sight.figures, only=scope.only(), latencies=()
     )
     costs = {figures.group[TIME]: figures.sums["cost_usd"] or Decimal(0) for figures in found}
     so_far = sum((cost for day, cost in costs.items() if day >= first), Decimal(0))

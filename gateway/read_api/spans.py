@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import Annotated
 
 from django.http import HttpRequest
@@ -32,7 +33,7 @@ class Times(Schema):
         return {"startTime": since.isoformat(), "endTime": until.isoformat()}
 
 
-def sums(request: HttpRequest, times: Times, *group: str, latencies: bool = False) -> list[Figures]:
+def sums(request: HttpRequest, times: Times, *group: str, latencies: Sequence[str] = ()) -> list[Figures]:
     return read_figures(hours(times), group, teams=caller_of(request).figures.teams, latencies=latencies)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Query
 
-from gateway.history.figures import TIME, Figures, read_mean
+from gateway.history.figures import HISTOGRAMS, TIME, Figures, read_mean
 from gateway.history.latency import mean
 from gateway.read_api.access import caller_of
 from gateway.read_api.application import NARROWED, api
@@ -75,7 +75,7 @@ def models(request: HttpRequest, times: Query[Times]) -> dict[str, Any]:
     summary="Requests and tokens by provider",
 )
 def providers(request: HttpRequest, times: Query[Times]) -> dict[str, Any]:
-    found = sums(request, times, "provider", latencies=True)
+    found = sums(request, times, "provider", latencies=HISTOGRAMS)
     return times.told() | {
         "providers": [
             {
@@ -99,7 +99,7 @@ def providers(request: HttpRequest, times: Query[Times]) -> dict[str, Any]:
     summary="Latencies by provider and model",
 )
 def performance(request: HttpRequest, times: Query[Times]) -> dict[str, Any]:
-    found = sums(request, times, "provider", "model", latencies=True)
+    found = sums(request, times, "provider", "model", latencies=HISTOGRAMS)
     return times.told() | {
         "stats": [
             {
