@@ -1,7 +1,6 @@
 """What fills the context of a conversation: its largest residents, files read again and again, tools nobody calls.
 
-Tokens of a part are an estimate: the provider counts the whole prompt, and the parts share that figure by their bytes,
-so that they add up to it. Pictures count as many bytes as a picture of common size is worth in tokens.
+Tokens of a part are an estimate, see `gateway/history/weights.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.dialects.json_values import object_or_none, objects_of, write_json
 from gateway.dialects.request_parts import PartKind
@@ -20,10 +19,7 @@ from gateway.history.conversation.loading import Loaded
 from gateway.history.conversation.names import part_name, tool_name
 from gateway.history.conversation.prompts import PromptReader
 from gateway.history.conversation.tool_use import Use, calls_of, uses_of
-
-PICTURE_BYTES: Final = 6_000
-"""About 1 500 tokens at four bytes each, which is what a picture of 1092 by 1092 costs."""
-
+from gateway.history.weights import scaled, weight
 
 CALL_IDS: Final = ("tool_use_id", "tool_call_id", "call_id", "id")
 
@@ -114,7 +110,18 @@ def newest_calls(loaded: Loaded) -> list[Call]:
     return list(newest.values())
 
 
-def prompt_tokens(call: Call) -> int | None:
+class Counted(Protocol):
+    """What a provider counted: a call, or the row of an answer."""
+
+    @property
+    def input_tokens(self) -> int | None: ...
+    @property
+    def cache_read_tokens(self) -> int | None: ...
+    @property
+    def cache_write_tokens(self) -> int | None: ...
+
+
+def prompt_tokens(call: Counted) -> int | None:
     """All tokens of the prompt, by the provider's count."""
     if call.input_tokens is None:
         return None
@@ -143,19 +150,6 @@ def holders(loaded: Loaded) -> dict[bytes, int]:
     return counts
 
 
-def scaled(weights: Sequence[int], total: int | None) -> list[int] | list[None]:
-    """Whole numbers in the proportion of the weights that add up to `total`; the largest remainders are rounded up."""
-    if total is None:
-        return [None] * len(weights)
-    whole = sum(weights)
-    exact = [weight * total / whole if whole else total / len(weights) for weight in weights]
-    shares = [int(share) for share in exact]
-    order = sorted(range(len(exact)), key=lambda at: shares[at] - exact[at])
-    for at in order[: total - sum(shares)]:
-        shares[at] += 1
-    return shares
-
-
 def pieces_of(call: Call, reader: PromptReader, by_id: Mapping[str, ToolCall]) -> list[Piece]:
     """Tools, system blocks, and the blocks of the messages."""
     pieces: list[Piece] = []
@@ -179,21 +173,6 @@ def blocks_of(part: Part, reader: PromptReader) -> list[dict[str, Any]]:
         return []
     message = object_or_none(reader.read(part)) or {}
     return objects_of(message.get("content"))
-
-
-def weight(block: Mapping[str, Any], size: int) -> int:
-    """Bytes, but of a picture those that its tokens are worth."""
-    inner = block.get("content")
-    pictures = [item for item in [block, *objects_of(inner)] if encoded(item)]
-    return size - sum(max(0, encoded(item) - PICTURE_BYTES) for item in pictures)
-
-
-def encoded(block: Mapping[str, Any]) -> int:
-    """Bytes of a picture in it, as base64."""
-    source = object_or_none(block.get("source")) or {}
-    address = block.get("image_url")
-    data = source.get("data") if source else address
-    return len(data) if isinstance(data, str) and (source or data.startswith("data:")) else 0
 
 
 def item_name(item: Any, by_id: Mapping[str, ToolCall]) -> str:

@@ -15,8 +15,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.history.conversation.cache import Prices
-from gateway.history.conversation.context import report, scaled
+from gateway.history.conversation.context import report
 from gateway.history.conversation.loading import load_session
+from gateway.history.weights import PICTURE_BYTES, scaled, weight
 from tests.exchanges import Sample, event_stream, keep, message_stream
 from tests.gateway.history.conversation.building import START, TOOLS, user
 from tests.gateway.history.recorded import keep_session
@@ -160,5 +161,20 @@ def test_tools_need_one_conversation_or_a_filter() -> None:
 def test_shares_always_add_up(weights: list[int], total: int) -> None:
     shares = scaled(weights, total)
     assert sum(shares) == total
-    for weight, share in zip(weights, shares, strict=True):
-        assert abs(share - weight * total / (sum(weights) or 1)) <= 1 or not any(weights)
+    for own, share in zip(weights, shares, strict=True):
+        assert abs(share - own * total / (sum(weights) or 1)) <= 1 or not any(weights)
+
+
+PICTURE = "QUJD" * 10_000
+PICTURES = {
+    "a source": {"type": "image", "source": {"type": "base64", "data": PICTURE}},
+    "an address": {"type": "input_image", "image_url": f"data:image/png;base64,{PICTURE}"},
+    "an address in an object": {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE}"}},
+    "within a result": {"type": "tool_result", "content": [{"type": "image", "source": {"data": PICTURE}}]},
+}
+
+
+@pytest.mark.parametrize("block", PICTURES.values(), ids=PICTURES)
+def test_a_picture_weighs_what_its_tokens_are_worth_in_every_dialect(block: dict[str, Any]) -> None:
+    size = len(json.dumps(block))
+    assert PICTURE_BYTES <= weight(block, size) < PICTURE_BYTES + 300
