@@ -15,8 +15,10 @@ from dashboard.queries.headers import table_of
 from dashboard.queries.limits import gauges
 from dashboard.queries.raw import FORMS, RawPart, decoded, describe_part, preview, read_body
 from dashboard.queries.timeline import Timeline, draw_timeline
+from dashboard.queries.turn_before import TurnBefore, turn_before
 from dashboard.queries.waterfall import draw_waterfall
-from dashboard.rendering.blocks import MediaAddress, Renderer, tools_shown
+from dashboard.rendering.blocks import MediaAddress, Renderer, ShownTurn, tools_shown
+from gateway.history.conversation.context import prompt_tokens
 from gateway.history.id_times import first_id_at
 from gateway.history.itemised import cost_lines
 from gateway.history.partitions import month_of
@@ -29,6 +31,8 @@ from gateway.history.visibility import Sight
 from gateway.models import RequestLog, ResponseLog
 
 READ_AS_CONVERSATION: Final = 16_000_000
+LEAST_KNOWN: Final = 3
+"""Messages of the turn before that are worth a fold."""
 ATTEMPT_TIMES: Final = ("at", "connected", "headers")
 RELATED_SHOWN: Final = 20
 MAY_COME: Final = timedelta(days=1)
@@ -81,8 +85,11 @@ def read_head(row: RequestLog) -> dict[str, Any]:
     }
 
 
-def read_messages(row: RequestLog, query: Mapping[str, str], media_address: MediaAddress) -> dict[str, Any]:
-    """The messages, a window of them when they are many, and the links to the windows beside it."""
+def read_messages(
+    row: RequestLog, query: Mapping[str, str], media_address: MediaAddress, here: str = ""
+) -> dict[str, Any]:
+    """The messages, a window of them when they are many, and the links to the windows beside it. `here` is the address
+    of the request's page for who reads on another one."""
     response = response_of(row)
     body = read_request_body(row)
     about = {"translation": response.translation if response else None}
@@ -91,10 +98,22 @@ def read_messages(row: RequestLog, query: Mapping[str, str], media_address: Medi
     first = first_turn(query)
     window = slice(-TURNS_SHOWN, None) if first is None else slice(first, first + TURNS_SHOWN)
     spoken = answered_in(response) if response else ""
-    transcript = read_transcript(row.dialect, body, message_of(response), window, spoken)
+    counted = prompt_tokens(response) if response else None
+    transcript = read_transcript(row.dialect, body, message_of(response), window, spoken, counted)
     if transcript is None or not (transcript.total or transcript.answer):
         return about | {"no_transcript": nothing_to_read(row, body)}
-    return about | shown(transcript, media_address) | window_links(transcript)
+    found = shown(transcript, media_address, here)
+    # Who asked for a window wants to read all of it.
+    before = turn_before(row) if first is None and len(transcript.turns) > LEAST_KNOWN else None
+    return about | found | split_turns(found["turns"], before) | window_links(transcript)
+
+
+def split_turns(turns: Sequence[ShownTurn], before: TurnBefore | None) -> dict[str, Any]:
+    """A long beginning that stood in the turn before, apart from the rest."""
+    known = max(0, len(turns) - before.fresh) if before else 0
+    if before is None or not before.fresh or known < LEAST_KNOWN:
+        return {"known_turns": [], "new_turns": turns}
+    return {"known_turns": turns[:known], "new_turns": turns[known:], "before": before.id}
 
 
 def nothing_to_read(row: RequestLog, body: bytes) -> str:
@@ -103,17 +122,24 @@ def nothing_to_read(row: RequestLog, body: bytes) -> str:
     return "Nothing here reads as a conversation."
 
 
-def shown(transcript: Transcript, media_address: MediaAddress) -> dict[str, Any]:
+def shown(transcript: Transcript, media_address: MediaAddress, here: str) -> dict[str, Any]:
     """The answer first, because a page's allowance for formatting is spent in this order."""
-    renderer = Renderer(media_address)
+
+    def turn_address(number: int) -> str:
+        there = not here and transcript.first <= number <= transcript.last
+        return f"#turn-{number}" if there else f"{here}?turn={number}#turn-{number}"
+
+    renderer = Renderer(media_address, turn_address, transcript.tokens)
     both = renderer.turns([*transcript.turns, *transcript.answer])
     count = len(transcript.turns)
     return {
         "transcript": transcript,
         "turns": both[:count],
         "answer": both[count:],
-        "system": renderer.blocks(transcript.system),
+        "system": renderer.blocks(transcript.system, shares=len(transcript.system) > 1),
+        "system_share": renderer.share(transcript.system_tokens),
         "tools": tools_shown(transcript.tools, renderer),
+        "tools_share": renderer.share(transcript.tools_tokens),
     }
 
 

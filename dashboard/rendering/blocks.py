@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
 
 from django.utils.safestring import SafeString
 
@@ -29,12 +29,25 @@ READERS: Final = frozenset({"Read", "NotebookRead", "read_file"})
 WRITERS_OF_PROSE: Final = frozenset({"Task", "Agent", "WebFetch", "WebSearch", "web_fetch"})
 
 MediaAddress = Callable[[Media], str]
+TurnAddress = Callable[[int], str]
+
+
+class Share(NamedTuple):
+    """Of a prompt: about `tokens` of `whole`."""
+
+    tokens: int
+    whole: int
+
+    @property
+    def percent(self) -> int:
+        return round(100 * self.tokens / self.whole)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`kind` chooses the template's branch: prose, code, numbered, call, result, injected, thinking, media, link or
-    empty. `tone` is `bad` for what failed. `of` is the tool a result is of."""
+    """`kind` chooses the template's branch: prose, code, numbered, call, result, injected, thinking, media, link, again
+    or empty. `tone` is `bad` for what failed. `of` is the tool a result is of. `again` is the turn that said the same
+    first, `address` then leads to it."""
 
     kind: str
     label: str = ""
@@ -51,6 +64,8 @@ class Shown:
     cut: int = 0
     preview: str = ""
     children: Sequence[Shown] = field(default=())
+    again: int = 0
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +79,21 @@ class ShownTurn:
     blocks: Sequence[Shown]
     spoken: bool = True
     """Whether somebody says something, rather than tools and reminders only."""
+    share: Share | None = None
 
 
 class Renderer:
     """Renders the blocks of one page. `calls` are the tools called, by the id that ties a call and its result."""
 
-    def __init__(self, media_address: MediaAddress | None = None) -> None:
+    def __init__(
+        self,
+        media_address: MediaAddress | None = None,
+        turn_address: TurnAddress = lambda number: f"#turn-{number}",
+        prompt_tokens: int | None = None,
+    ) -> None:
         self.media_address = media_address
+        self._turn_address = turn_address
+        self._prompt_tokens = prompt_tokens
         self._calls: dict[str, tuple[str, str]] = {}
         self._left = FORMATTED_ON_ONE_PAGE
 
@@ -82,10 +105,17 @@ class Renderer:
 
     def turn(self, turn: Turn) -> ShownTurn:
         css = turn.role if turn.role in ROLES else "other"
-        blocks = self.blocks(turn.blocks)
-        if css == "user" and blocks and all(block.kind in ("result", "injected") for block in blocks):
-            css = "tool" if any(block.kind == "result" for block in blocks) else "injected"
-        return ShownTurn(turn.role, css, turn.number, turn.note, blocks, css in ("user", "assistant"))
+        blocks = self.blocks(turn.blocks, shares=len(turn.blocks) > 1)
+        kinds = {block.children[0].kind if block.kind == "again" else block.kind for block in blocks}
+        if css == "user" and kinds and kinds <= {"result", "injected"}:
+            css = "tool" if "result" in kinds else "injected"
+        spoken = css in ("user", "assistant")
+        return ShownTurn(turn.role, css, turn.number, turn.note, blocks, spoken, self.share(turn.tokens))
+
+    def share(self, tokens: int | None) -> Share | None:
+        """None where it is unknown, or less than a hundredth."""
+        whole = self._prompt_tokens
+        return Share(tokens, whole) if tokens is not None and whole and 100 * tokens >= whole else None
 
     def note_calls(self, turns: Iterable[Turn]) -> None:
         """Calls whose results may come later."""
@@ -98,8 +128,27 @@ class Renderer:
             given = as_mapping(block.value) or as_mapping(parse(block.text.encode("utf-8", "surrogatepass")))
             self._calls[block.call] = (block.label, as_text(given.get("file_path") or given.get("path")))
 
-    def blocks(self, blocks: Iterable[Block]) -> list[Shown]:
-        return [shown for block in blocks for shown in self.block(block)]
+    def blocks(self, blocks: Iterable[Block], *, shares: bool = False) -> list[Shown]:
+        """What one block is shown as says its share once, where it begins."""
+        found: list[Shown] = []
+        for block in blocks:
+            shown = list(self.block(block))
+            if block.again and shown:
+                shown = [self.again(block, shown)]
+            if shares and shown and (share := self.share(block.tokens)):
+                shown[0] = replace(shown[0], share=share)
+            found += shown
+        return found
+
+    def again(self, block: Block, shown: Sequence[Shown]) -> Shown:
+        """One line for what was said before, with all of it below."""
+        first = shown[0]
+        length = sum(len(child.text) for child in block.children) if block.children else block.length
+        return Shown(
+            "again", first.label or "text", of=first.of, length=length, preview=first.preview or preview(block.text),
+            children=[replace(first, folded=False), *shown[1:]], again=block.again,
+            address=self._turn_address(block.again),
+        )  # fmt: skip
 
     def block(self, block: Block) -> Iterator[Shown]:
         """One, or several where a client put something into a text."""
@@ -254,6 +303,7 @@ class ShownTool:
     kind: str
     description: SafeString
     schema: SafeString
+    share: Share | None = None
 
 
 def tools_shown(tools: Iterable[Tool], renderer: Renderer) -> list[ShownTool]:
@@ -263,6 +313,7 @@ def tools_shown(tools: Iterable[Tool], renderer: Renderer) -> list[ShownTool]:
             tool.kind if tool.kind not in (tool.name, "function", "custom") else "",
             renderer.prose(tool.description) if tool.description else SafeString(""),
             renderer.code(tool.schema, "json"),
+            renderer.share(tool.tokens),
         )
         for tool in tools
     ]

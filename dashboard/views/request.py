@@ -73,16 +73,16 @@ def request_peek(request: HttpRequest, viewer: Viewer, request_id: UUID) -> Http
     reads = viewer.rows.reads(row.team)
     context = reading.read_head(row) | {"reads": reads}
     if reads:
-        context |= read_tab(request, viewer, row, "messages")
+        context |= read_tab(request, viewer, row, "messages", reverse("d:request", args=[row.id]))
     return render(request, "dashboard/request/peek.html", context)
 
 
-def read_tab(request: HttpRequest, viewer: Viewer, row: RequestLog, tab: str) -> dict[str, Any]:
+def read_tab(request: HttpRequest, viewer: Viewer, row: RequestLog, tab: str, here: str = "") -> dict[str, Any]:
     def address(found: Media) -> str:
         return reverse("d:request_media", args=[row.id, found.digest])
 
     readers: dict[str, Callable[[], dict[str, Any]]] = {
-        "messages": lambda: reading.read_messages(row, request.GET.dict(), address),
+        "messages": lambda: reading.read_messages(row, request.GET.dict(), address, here),
         "raw": lambda: reading.read_raw(row, request.GET.get("form", "")),
         "timeline": lambda: reading.read_timeline(row),
         "headers": lambda: reading.read_headers(row),

@@ -10,6 +10,9 @@ from gateway.dialects.json_values import NotJSONError, mend, read_json
 from gateway.dialects.names import Dialect
 from gateway.history.transcript import anthropic, chat, responses
 from gateway.history.transcript.blocks import Transcript, Turn, as_mapping, bounded
+from gateway.history.transcript.repeats import with_repeats
+from gateway.history.transcript.sections import sections_of
+from gateway.history.transcript.shares import with_shares
 
 TURNS_SHOWN = 12
 
@@ -33,12 +36,18 @@ def parse(body: bytes) -> Any:
 
 
 def read_transcript(
-    dialect: str, body: bytes | None, answer: object, window: slice, answered_in: str = ""
+    dialect: str,
+    body: bytes | None,
+    answer: object,
+    window: slice,
+    answered_in: str = "",
+    prompt_tokens: int | None = None,
 ) -> Transcript | None:
     """What the page shows of one exchange; None when its dialect has no conversation (embeddings, files, ...).
 
     `window` chooses the turns by their place in the request, counted from 0; negative bounds count from the end.
-    `answered_in` is the answer's dialect where that was translated, another one than the request's.
+    `answered_in` is the answer's dialect where that was translated, another one than the request's. `prompt_tokens` are
+    the provider's count, which the parts share.
     """
     readers = READERS.get(dialect)
     if readers is None:
@@ -46,6 +55,10 @@ def read_transcript(
     read_request = readers[0]
     read_answer = READERS.get(answered_in, readers)[1]
     request = as_mapping(parse(body)) if body else {}
-    transcript = read_request(request, window) if request else Transcript()
+    transcript = Transcript()
+    if request:
+        sections = sections_of(dialect, request)
+        transcript = with_repeats(read_request(request, window), sections.messages)
+        transcript = with_shares(transcript, request, sections, prompt_tokens)
     message = as_mapping(answer)
     return bounded(replace(transcript, answer=read_answer(message) if message else ()))

@@ -38,7 +38,8 @@ class Block:
     """One piece of a turn. `kind` chooses its look; `length` is that of the whole text, in characters.
 
     `call` ties a tool's call and its result; `value` is what a tool was called with, as it was parsed, not bounded by
-    anything.
+    anything. `tokens` of the prompt are an estimate (`shares.py`). `again` is the number of the turn in which the same
+    was said first, 0 where this is the first (`repeats.py`).
     """
 
     kind: str
@@ -51,6 +52,8 @@ class Block:
     call: str = ""
     value: Any = field(default=None, compare=False)
     media: Media | None = None
+    tokens: int | None = None
+    again: int = 0
 
     @property
     def left_out(self) -> int:
@@ -70,6 +73,7 @@ class Turn:
     number: int
     blocks: tuple[Block, ...]
     note: str = ""
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,13 @@ class Tool:
     kind: str
     description: str
     schema: str
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A request's conversation. `turns` may be a window: `total` says how many there are."""
+    """A request's conversation. `turns` may be a window: `total` says how many there are. `tokens` are the prompt's, by
+    the provider's count; those of the system prompt and of the tools are estimates."""
 
     system: tuple[Block, ...] = ()
     tools: tuple[Tool, ...] = ()
@@ -90,6 +96,9 @@ class Transcript:
     total: int = 0
     settings: tuple[tuple[str, str], ...] = ()
     answer: tuple[Turn, ...] = field(default=())
+    tokens: int | None = None
+    system_tokens: int | None = None
+    tools_tokens: int | None = None
 
     @property
     def first(self) -> int:
