@@ -74,3 +74,25 @@ class MutedError(models.Model):
 
     def __str__(self) -> str:
         return self.query
+
+
+class PinnedRequest(models.Model):
+    """A request somebody keeps at hand, with a note: for themselves, or for everybody of its team.
+
+    It refers to no row, so that it outlives what it is about.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="pinned_requests")
+    team = models.ForeignKey(
+        "gateway.Team", on_delete=models.SET_NULL, null=True, blank=True, help_text="who sees it beside its owner"
+    )
+    request_id = models.UUIDField(db_index=True)
+    note = models.CharField(max_length=300, blank=True)
+    pinned_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-pinned_at", "-id")
+        constraints = [models.UniqueConstraint(fields=["owner", "request_id"], name="pinnedrequest_once")]
+
+    def __str__(self) -> str:
+        return f"{self.request_id}"

@@ -7,6 +7,7 @@ from dashboard.views.alerts import acknowledge_alert, alerts, mute_rule
 from dashboard.views.grades import correct_grade, grades, request_grade, request_grade_page
 from dashboard.views.live import agents, agents_now, live, live_since
 from dashboard.views.overview import overview, overview_line
+from dashboard.views.pins import pin_request, pins, remove_pin
 from dashboard.views.saved import remove_view, save_view
 
 app_name = "d"
@@ -21,6 +22,8 @@ urlpatterns = [
     path("requests/file/", history.requests_file, name="requests_file"),
     path("views/", save_view, name="save_view"),
     path("views/<int:view_id>/remove/", remove_view, name="remove_view"),
+    path("pinned/", pins, name="pinned"),
+    path("pinned/<int:pin_id>/remove/", remove_pin, name="remove_pin"),
     path("errors/", history.errors, name="errors"),
     path("errors/mute/", history.mute_error, name="mute_error"),
     path("alerts/", alerts, name="alerts"),
@@ -42,6 +45,7 @@ urlpatterns = [
     path("r/<uuid:request_id>/raw/<str:part>/", request.request_raw, name="request_raw"),
     path("r/<uuid:request_id>/media/<str:digest>/", request.request_media, name="request_media"),
     path("r/<uuid:request_id>/copy/<str:form>/", request.request_copy, name="request_copy"),
+    path("r/<uuid:request_id>/pin/", pin_request, name="pin_request"),
     path("grades/", grades, name="grades"),
     path("grades/of/<uuid:request_id>/", request_grade_page, name="request_grade_page"),
     path("grades/of/<uuid:request_id>/part/", request_grade, name="request_grade"),

@@ -47,6 +47,7 @@ PAGES = (
     Page("alerts", "Alerts", "notifications_active", "w", "Now", Need.FIGURES),
     Page("requests", "Requests", "list_alt", "r", "History", Need.FIGURES),
     Page("conversations", "Conversations", "forum", "c", "History"),
+    Page("pinned", "Pinned", "push_pin", "p", "History", Need.FIGURES),
     Page("errors", "Errors", "error", "e", "History", Need.FIGURES),
     Page("usage", "Usage and cost", "payments", "u", "Figures", Need.FIGURES),
     Page("quota", "Quota", "speed", "q", "Figures", Need.FIGURES),

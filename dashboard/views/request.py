@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -16,6 +17,7 @@ from dashboard.pages import Need
 from dashboard.queries import copying
 from dashboard.queries import request as reading
 from dashboard.queries.grades import read_grade
+from dashboard.queries.pins import pins_of
 from dashboard.queries.raw import raw_response
 from dashboard.rendering.blocks import PICTURES
 from dashboard.shell import show
@@ -45,16 +47,24 @@ COPIES: Final = {"curl": "cURL", "json": "JSON", "markdown": "Markdown"}
 def request_detail(request: HttpRequest, viewer: Viewer, request_id: UUID) -> HttpResponse:
     row = reading.find_request(viewer.rows, request_id)
     if row is None:
-        missing = {"request_id": request_id, "may_come": reading.may_come(request_id)}
+        missing = {"request_id": request_id, "may_come": reading.may_come(request_id)} | pins_of(viewer, request_id)
         return show(request, viewer, "requests", "dashboard/request/missing.html", missing, status=404)
     reads = viewer.rows.reads(row.team)
     tabs = [(name, title) for name, title in TABS if reads or name not in OF_WORDS]
     asked = request.GET.get("tab", "")
     tab = asked if asked in dict(tabs) else tabs[0][0]
-    context = reading.read_head(row) | {"tab": tab, "tabs": tabs, "reads": reads, "copies": COPIES.items()}
+    context = reading.read_head(row) | pins_of(viewer, row.id)
+    context |= {"tab": tab, "tabs": tabs, "reads": reads, "copies": COPIES.items() if reads else ()}
+    context |= {"permalink": permalink(request, row, tab if tab != tabs[0][0] else "")}
     return show(
         request, viewer, "requests", "dashboard/request/detail.html", context | read_tab(request, viewer, row, tab)
     )
+
+
+def permalink(request: HttpRequest, row: RequestLog, tab: str) -> str:
+    """The page's own address, with host: the tab is part of it, and nothing else that was asked for."""
+    query = f"?{urlencode({'tab': tab})}" if tab else ""
+    return request.build_absolute_uri(reverse("d:request", args=[row.id]) + query)
 
 
 @require_safe

@@ -20,3 +20,8 @@ def first_id_at(moment: datetime.datetime) -> uuid.UUID:
 def hour_of(exchange_id: uuid.UUID) -> datetime.datetime:
     """The hour of UTC that a UUIDv7's time lies in."""
     return EPOCH + (exchange_id.int >> 80) // HOUR_MS * HOUR
+
+
+def moment_of(exchange_id: uuid.UUID) -> datetime.datetime:
+    """When an exchange of this UUIDv7 was admitted."""
+    return EPOCH + datetime.timedelta(milliseconds=exchange_id.int >> 80)

@@ -18,7 +18,7 @@ from django.urls import URLPattern, URLResolver, reverse
 
 from dashboard import page_urls
 from dashboard.live.hub import hub
-from dashboard.models import SavedView
+from dashboard.models import PinnedRequest, SavedView
 from gateway.history.rollups import roll_up_all
 from gateway.models import Member
 from tests.dashboard.people import ROLES, client_of, person
@@ -47,6 +47,7 @@ TABLE: dict[str, dict[str, int]] = {
     "alerts": FIGURES,
     "requests": FIGURES,
     "requests_file": FIGURES,
+    "pinned": FIGURES,
     "errors": FIGURES,
     "usage": FIGURES,
     "quota": FIGURES,
@@ -72,13 +73,15 @@ TABLE: dict[str, dict[str, int]] = {
 CHANGES: dict[str, dict[str, int]] = {
     "save_view": FIGURES | dict.fromkeys(("member", "lead", "other", "ops", "admin", "superuser"), 302),
     "remove_view": FIGURES | dict.fromkeys(("member", "other", "ops", "admin", "superuser"), 404) | {"lead": 302},
+    "pin_request": ITS_FIGURES | dict.fromkeys(("member", "lead", "ops", "admin", "superuser"), 302),
+    "remove_pin": FIGURES | dict.fromkeys(("member", "other", "ops", "admin", "superuser"), 404) | {"lead": 302},
     "acknowledge_alert": FIGURES | dict.fromkeys(("member", "lead", "other", "ops", "admin", "superuser"), 404),
     "mute_error": FIGURES | dict.fromkeys(("member", "lead", "other", "ops", "admin", "superuser"), 302),
     "mute_rule": FIGURES | dict.fromkeys(("member", "lead", "other"), 403) | dict.fromkeys(EVERY_TEAM, 302),
     "correct_grade": ITS_ROWS | {"member": 404, "lead": 404, "admin": 404, "superuser": 404},
 }
-"""What each answers a POST: about a view that alpha's lead saved for themselves, and about a rule, and an alert and
-a grade that are not there."""
+"""What each answers a POST: about a view that alpha's lead saved for themselves, a pin of theirs, and about a rule, an
+alert and a grade that are not there."""
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
@@ -120,7 +123,7 @@ def address_of(name: str, request_id: uuid.UUID) -> str:
         return reverse("d:conversation", args=[SESSION])
     if name == "conversation_newer":
         return reverse("d:conversation_newer", args=[request_id, SESSION])
-    about = name.startswith("request_") or name in ("request", "correct_grade")
+    about = name.startswith("request_") or name in ("request", "correct_grade", "pin_request")
     return reverse(f"d:{name}", args=[request_id, *more.get(name, [])] if about else [])
 
 
@@ -139,8 +142,11 @@ def test_each_role_gets_what_the_table_says(role: str, of_alpha: uuid.UUID) -> N
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_changes_what_the_table_says(role: str, of_alpha: uuid.UUID) -> None:
     view = SavedView.objects.create(owner=person("lead"), page="requests", name="mine", query="q=is%3Afailed")
+    pin = PinnedRequest.objects.create(owner=person("lead"), request_id=of_alpha)
     client = client_of(role)
     addresses = {
+        "pin_request": reverse("d:pin_request", args=[of_alpha]),
+        "remove_pin": reverse("d:remove_pin", args=[pin.pk]),
         "save_view": reverse("d:save_view"),
         "acknowledge_alert": reverse("d:acknowledge_alert", args=[1]),
         "mute_error": reverse("d:mute_error"),
@@ -152,6 +158,7 @@ def test_each_role_changes_what_the_table_says(role: str, of_alpha: uuid.UUID) -
     found = {name: client.post(addresses[name], sent).status_code for name in CHANGES}
     assert found == {name: line[role] for name, line in CHANGES.items()}
     assert SavedView.objects.filter(pk=view.pk).exists() == (role != "lead")
+    assert PinnedRequest.objects.filter(pk=pin.pk).exists() == (role != "lead")
 
 
 def readings(request_id: uuid.UUID) -> Iterator[str]:
@@ -242,7 +249,7 @@ def flat(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
 def test_nothing_is_posted_without_its_token(name: str, of_alpha: uuid.UUID) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(User.objects.create_superuser("root"))
-    numbered = name in ("remove_view", "acknowledge_alert", "mute_rule")
+    numbered = name in ("remove_view", "remove_pin", "acknowledge_alert", "mute_rule")
     address = reverse(f"d:{name}", args=[1]) if numbered else address_of(name, of_alpha)
     for method in ("post", "put", "patch", "delete"):
         assert getattr(client, method)(address).status_code in (403, 405), (method, name)

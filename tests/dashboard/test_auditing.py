@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 REQUEST = {"model": "claude-opus-5-5", "messages": []}
 NOTHING_SAID = {
     "live_since", "agents_now", "first_request", "request_there", "save_view", "remove_view", "notices",
-    "overview_line", "requests_file", "mute_error", "conversation_newer",
+    "overview_line", "requests_file", "mute_error", "conversation_newer", "pin_request", "remove_pin",
 }  # fmt: skip
 
 
