@@ -8,6 +8,7 @@ from dashboard.views.grades import correct_grade, grades, request_grade, request
 from dashboard.views.live import agents, agents_now, live, live_since
 from dashboard.views.overview import overview, overview_line
 from dashboard.views.pins import pin_request, pins, remove_pin
+from dashboard.views.replay import request_replay
 from dashboard.views.saved import remove_view, save_view
 
 app_name = "d"
@@ -45,6 +46,7 @@ urlpatterns = [
     path("r/<uuid:request_id>/raw/<str:part>/", request.request_raw, name="request_raw"),
     path("r/<uuid:request_id>/media/<str:digest>/", request.request_media, name="request_media"),
     path("r/<uuid:request_id>/copy/<str:form>/", request.request_copy, name="request_copy"),
+    path("r/<uuid:request_id>/replay/", request_replay, name="request_replay"),
     path("r/<uuid:request_id>/pin/", pin_request, name="pin_request"),
     path("grades/", grades, name="grades"),
     path("grades/of/<uuid:request_id>/", request_grade_page, name="request_grade_page"),

@@ -19,6 +19,7 @@ from dashboard.queries import request as reading
 from dashboard.queries.grades import read_grade
 from dashboard.queries.pins import pins_of
 from dashboard.queries.raw import raw_response
+from dashboard.queries.replaying import may_replay
 from dashboard.rendering.blocks import PICTURES
 from dashboard.shell import show
 from dashboard.views.landing import base_url
@@ -39,6 +40,7 @@ TABS: Final = (
 )
 OF_WORDS: Final = frozenset({"messages", "raw", "grade"})
 """What only those see who may read prompts and answers."""
+HOLDS: Final = "gateway.add_legalhold"
 COPIES: Final = {"curl": "cURL", "json": "JSON", "markdown": "Markdown"}
 
 
@@ -47,7 +49,10 @@ COPIES: Final = {"curl": "cURL", "json": "JSON", "markdown": "Markdown"}
 def request_detail(request: HttpRequest, viewer: Viewer, request_id: UUID) -> HttpResponse:
     row = reading.find_request(viewer.rows, request_id)
     if row is None:
-        missing = {"request_id": request_id, "may_come": reading.may_come(request_id)} | pins_of(viewer, request_id)
+        missing = {"request_id": request_id} | pins_of(viewer, request_id)
+        # What is pinned was there.
+        was_there = missing["pin"] or missing["others"]
+        missing["may_come"] = not was_there and reading.may_come(request_id)
         return show(request, viewer, "requests", "dashboard/request/missing.html", missing, status=404)
     reads = viewer.rows.reads(row.team)
     tabs = [(name, title) for name, title in TABS if reads or name not in OF_WORDS]
@@ -56,6 +61,7 @@ def request_detail(request: HttpRequest, viewer: Viewer, request_id: UUID) -> Ht
     context = reading.read_head(row) | pins_of(viewer, row.id)
     context |= {"tab": tab, "tabs": tabs, "reads": reads, "copies": COPIES.items() if reads else ()}
     context |= {"permalink": permalink(request, row, tab if tab != tabs[0][0] else "")}
+    context |= {"may_replay": may_replay(viewer, row), "may_hold": viewer.user.has_perm(HOLDS)}
     return show(
         request, viewer, "requests", "dashboard/request/detail.html", context | read_tab(request, viewer, row, tab)
     )

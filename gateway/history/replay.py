@@ -47,6 +47,8 @@ def plan_replay(exchange_id: uuid.UUID) -> Replay:
     row = RequestLog.objects.select_related("header_record", "response").filter(id=exchange_id).first()
     if row is None:
         raise NotInHistory(f"there is no exchange {exchange_id} in the history")
+    if not row.path.startswith("/"):
+        raise NotReplayable(f"its path is none of an HTTP request: {row.path[:100]}")
     if row.capture in NOT_WHOLE:
         raise NotReplayable(f"its bytes were not all kept: {row.capture}")
     if getattr(row, "response", None) is not None and row.response.translation:

@@ -64,6 +64,7 @@ TABLE: dict[str, dict[str, int]] = {
     "request_raw": ITS_ROWS,
     "request_media": ITS_ROWS,
     "request_copy": ITS_ROWS,
+    "request_replay": ITS_ROWS | {"member": 403, "lead": 403},
     "request_grade_page": ITS_ROWS,
     "request_grade": ITS_ROWS,
     "conversation": ITS_ROWS,

@@ -25,6 +25,7 @@ REQUEST = {"model": "claude-opus-5-5", "messages": []}
 NOTHING_SAID = {
     "live_since", "agents_now", "first_request", "request_there", "save_view", "remove_view", "notices",
     "overview_line", "requests_file", "mute_error", "conversation_newer", "pin_request", "remove_pin",
+    "request_replay",
 }  # fmt: skip
 
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 import uuid
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from gateway.configuration.sealing import pepper
 from gateway.history.replay import CREDENTIAL_HEADERS, NotReplayable, Replay, plan_replay
 from gateway.management.history.action import Action, exchange_id
-from gateway.policy.errands import REPLAY, Errand, seal_errand
-from gateway.upstream.client import httpx
-from gateway.upstream.own_listener import own_address, own_tls
-
-CONNECT_SECONDS = 10.0
+from gateway.replaying import Unreachable, replayed
+from gateway.upstream.own_listener import own_address
 
 
 def replay_arguments(parser: ArgumentParser) -> None:
@@ -52,9 +47,16 @@ def replay(
     to = provider or plan.provider
     if not yes and not confirmed(command, plan, to):
         raise CommandError("not replayed")
-    errand = seal_errand(Errand(REPLAY, provider=to, replay_of=id.hex), pepper("errands"), time.time())
-    headers = [*plan.headers, *credential(plan, credential_env), (b"x-turnlog-key", errand.encode())]
-    send(command, plan, url.rstrip("/") + plan.target, headers)
+    out = sys.stdout.buffer
+    try:
+        with replayed(plan, id, provider=to, url=url, credential=credential(plan, credential_env)) as answer:
+            for data in answer.iter_raw():
+                out.write(data)
+                out.flush()
+            new = answer.headers.get("x-turnlog-request-id", "")
+            command.stderr.write(f"{answer.status_code}; in the history as {new}")
+    except Unreachable as problem:
+        raise CommandError(str(problem)) from problem
 
 
 def confirmed(command: BaseCommand, plan: Replay, to: str) -> bool:
@@ -75,23 +77,6 @@ def credential(plan: Replay, variable: str | None) -> list[tuple[bytes, bytes]]:
         raise CommandError(f"the environment variable {variable} is empty")
     header = plan.credential_header
     return [(header, f"Bearer {secret}".encode() if header == CREDENTIAL_HEADERS[0] else secret.encode())]
-
-
-def send(command: BaseCommand, plan: Replay, address: str, headers: list[tuple[bytes, bytes]]) -> None:
-    out = sys.stdout.buffer
-    timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)
-    # A request made by hand: the client would add headers of its own.
-    request = httpx.Request(plan.method, address, headers=headers, content=plan.body)
-    try:
-        with httpx.Client(timeout=timeout, trust_env=False, verify=own_tls()) as client:
-            answer = client.send(request, stream=True)
-            for data in answer.iter_raw():
-                out.write(data)
-                out.flush()
-            replayed = answer.headers.get("x-turnlog-request-id", "")
-            command.stderr.write(f"{answer.status_code}; in the history as {replayed}")
-    except httpx.TransportError as error:
-        raise CommandError(f"{address}: {error}. Is the gateway running?") from error
 
 
 ACTIONS = (

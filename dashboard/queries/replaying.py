@@ -1,0 +1,45 @@
+"""Who may send a request once more, and what the page that asks says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboard.access import Viewer
+from dashboard.queries.facts import response_of
+from gateway.history.conversation.context import prompt_tokens
+from gateway.history.replay import NotReplayable, Replay, plan_replay
+from gateway.history.store import NotInHistory
+from gateway.history.veil import curtain_of
+from gateway.models import Member, RequestLog
+
+OPERATING = (Member.Role.OPS, Member.Role.ADMIN)
+
+
+def may_replay(viewer: Viewer, row: RequestLog) -> bool:
+    """Who runs the gateway and reads every team: it spends money, and a replay belongs to no team. Nobody from whom
+    anything of it is hidden: what is hidden by team would not be in its replay."""
+    if viewer.rows.teams is not None or curtain_of(row.team) is not None:
+        return False
+    places = Member.objects.filter(user_id=viewer.user.pk, team=None, role__in=OPERATING)
+    return bool(viewer.user.is_superuser or places.exists())
+
+
+def plan_of(row: RequestLog) -> tuple[Replay | None, str]:
+    """What would be sent, or why it cannot be."""
+    try:
+        return plan_replay(row.id), ""
+    except (NotReplayable, NotInHistory) as reason:
+        return None, str(reason)
+
+
+def told_of(row: RequestLog, plan: Replay | None, reason: str) -> dict[str, Any]:
+    response = response_of(row)
+    return {
+        "row": row,
+        "heading": row.requested_model or row.model or row.path,
+        "response": response,
+        "plan": plan,
+        "size": len(plan.body) if plan else 0,
+        "reason": reason,
+        "prompt_tokens": prompt_tokens(response) if response else None,
+    }
