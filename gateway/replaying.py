@@ -59,16 +59,16 @@ def replayed(
     address = url.rstrip("/") + plan.target
     # A request made by hand: the client would add headers of its own.
     headers = [*plan.headers, *credential, (b"x-turnlog-key", errand.encode())]
-    request = httpx.Request(plan.method, address, headers=headers, content=plan.body)
     timeout = httpx.Timeout(silent_seconds, connect=CONNECT_SECONDS)
     try:
+        request = httpx.Request(plan.method, address, headers=headers, content=plan.body)
         with httpx.Client(timeout=timeout, trust_env=False, verify=own_tls()) as client:
             answer = client.send(request, stream=True)
             try:
                 yield answer
             finally:
                 answer.close()
-    except httpx.TransportError as error:
+    except (httpx.TransportError, httpx.InvalidURL) as error:
         raise Unreachable(f"{address}: {error}. Is the gateway running?") from error
 
 

@@ -42,6 +42,8 @@ def addresses(day: list[uuid.UUID]) -> dict[str, str]:
     return {
         **{tab: f"/d/r/{day[-1]}/?tab={tab}" for tab in TABS},
         "hex": f"/d/r/{day[-1]}/?tab=raw&form=hex",
+        "replay": f"/d/r/{day[-1]}/replay/",
+        "pinned": "/d/pinned/",
         "conversations": "/d/c/",
         "conversation": f"/d/c/{session}",
         "difference": f"/d/c/{session}?diff={day[-1]}",
@@ -146,6 +148,52 @@ def test_a_request_is_copied_in_other_words(open_page: Windows, day: list[uuid.U
         page.get_by_role("link", name=form, exact=True).click()
         expect(page.locator("#said")).to_have_text(f"Copied as {form}")
         assert expected in page.evaluate("navigator.clipboard.readText()")
+    page.locator(".rd-menu summary").click()
+    page.get_by_role("button", name="Link", exact=True).click()
+    expect(page.locator("#said")).to_have_text("Link copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    trouble.expect_none(page)
+
+
+def test_what_was_said_before_is_opened_by_a_click_and_by_a_link_into_it(
+    open_page: Windows, transactional_db: None, trouble: Trouble
+) -> None:
+    file = {"role": "user", "content": "line of a file\n" * 40}
+    talk = [{"role": "user", "content": f"Question {number}."} for number in range(5)]
+    headers = [("x-claude-code-session-id", "s-1")]
+    messages = [file, *talk, file]
+    ids = keep(Sample({"model": "m", "messages": messages[:length]}, request_headers=headers) for length in (5, 7))
+    page = open_page(f"/d/r/{ids[1]}/")
+    known, again = page.locator(".b-known"), page.locator(".b-again")
+    expect(known.locator("summary")).to_contain_text("5 messages, as in the turn before")
+    expect(page.get_by_text("Question 2.")).not_to_be_visible()
+    expect(again.locator(".b-prose")).not_to_be_visible()
+    again.locator("summary").click()
+    expect(again.locator(".b-prose")).to_be_visible()
+    again.get_by_role("link", name="message 1").click()
+    expect(page.locator("#turn-1 .b-prose")).to_be_visible()
+    expect(page.get_by_text("Question 2.")).to_be_visible()
+    page = open_page(f"/d/r/{ids[1]}/#turn-4")
+    expect(page.get_by_text("Question 2.")).to_be_visible()
+    trouble.expect_none(page)
+
+
+def test_a_request_is_pinned_with_a_note_and_found_again(
+    open_page: Windows, day: list[uuid.UUID], trouble: Trouble
+) -> None:
+    page = open_page(f"/d/r/{day[-1]}/", width=390)
+    page.locator(".rd-pin > summary").click()
+    page.get_by_label("Note").fill("show this in the review")
+    assert fits(page)
+    page.get_by_role("button", name="Pin", exact=True).click()
+    expect(page.locator(".rd-pins")).to_contain_text("show this in the review")
+    page.locator(".rd-pin > summary").click()
+    page.get_by_role("link", name="All that is pinned").click()
+    expect(page.get_by_role("table")).to_contain_text("show this in the review")
+    assert grave_findings(page) == []
+    assert fits(page)
+    page.get_by_role("button", name="Take the pin").click()
+    expect(page.get_by_text("Nothing is pinned")).to_be_visible()
     trouble.expect_none(page)
 
 

@@ -77,8 +77,8 @@ def test_what_was_said_before_is_one_line_that_leads_there(admin: Client) -> Non
     text = page(admin, request_id)
     assert "b-again" not in turn_of(text, 1)
     folded = turn_of(text, 4)
-    assert '<details class="b-again"><summary>' in folded
-    assert 'the same as above: <a href="#turn-1">message 1</a>' in folded
+    assert '<div class="b-again"><details><summary>text <small>the same as above</small>' in folded
+    assert '<a href="#turn-1">message 1</a>' in folded
     # The browser's own search opens it, so all of it is there.
     assert "line of a file" in folded.split("</summary>")[1]
     drawer = admin.get(f"/d/r/{request_id}/peek/").content.decode()
@@ -101,7 +101,9 @@ def test_a_tool_s_result_that_is_folded_says_which_tool(admin: Client) -> None:
         )
     ]
     folded = turn_of(page(admin, keep_one(Sample({"model": "m", "messages": calls}))), 4)
-    assert re.search(r'class="b-again"><summary>tool result <small>of</small> <b class="b-of">Read</b>', folded)
+    assert re.search(
+        r'class="b-again"><details><summary>tool result <small>of</small> <b class="b-of">Read</b>', folded
+    )
     assert "b-role-tool" in page(admin, keep_one(Sample({"model": "m", "messages": calls}))).split('id="turn-4"')[0]
 
 
@@ -119,13 +121,14 @@ def kept(*lengths: int, headers: list[tuple[str, str]] = SESSION, team: str = ""
 
 def known(text: str) -> str:
     """What is folded as of the turn before."""
-    return text.split('<details class="b-known">')[1].split("</details>")[0] if "b-known" in text else ""
+    return text.split('<div class="b-known">')[1].split("</ol></details>")[0] if "b-known" in text else ""
 
 
 def test_messages_of_the_turn_before_are_one_line_that_leads_to_it(admin: Client) -> None:
     first, second = kept(5, 7)
     text = page(admin, second)
-    assert f'5 messages, as in <a href="/d/r/{first}/">the turn before</a>' in text
+    assert "<details><summary>5 messages, as in the turn before</summary>" in text
+    assert f'<a href="/d/r/{first}/">The turn before</a>' in text
     assert [f'id="turn-{number}"' in known(text) for number in range(1, 8)] == [True] * 5 + [False] * 2
     assert "message 5 of it" in known(text)
     assert "b-known" not in page(admin, first)
