@@ -10,10 +10,12 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
 from gateway.policy.errands import LIFETIME_SECONDS, SELFTEST, Errand, open_errand, seal_errand
+from tests.e2e.people import signed_in
 from tests.e2e.processes import ROOT, ProviderThread, WebProcess, running_web, until
 from tests.e2e.spooled import recorded
 from tests.e2e.wire import ask
@@ -137,6 +139,32 @@ def test_a_replay_is_the_same_bytes_to_the_same_or_another_provider_and_marked(
         replayed = done.stderr.decode().split()[-1]
         row = until(lambda replayed=replayed: stored(session_database_url, replayed), 60, "the replay is stored")
         assert row == ("replay", uuid.UUID(exchange_id), name or "anthropic")
+
+
+def test_a_replay_from_the_page_of_a_request_leads_to_the_new_one(
+    loading_web: WebProcess, provider: FakeProvider, session_database_url: str
+) -> None:
+    headers = [(b"x-api-key", b"sk-ant-mine"), (b"content-type", b"application/json")]
+    first = ask(loading_web, "POST", "/v1/messages?beta=true", headers, BODY)
+    exchange_id = dict(first.headers)[b"x-turnlog-request-id"].decode()
+    until(lambda: stored(session_database_url, exchange_id), 60, "the exchange is in the history")
+    provider.requests.clear()
+    session = signed_in(loading_web, [(f"replays-{exchange_id}", "superuser", "")])
+    cookies = {"sessionid": session[f"replays-{exchange_id}"]}
+    address = f"/d/r/{exchange_id}/replay/"
+    with httpx.Client(base_url=loading_web.url, cookies=cookies, timeout=60) as browser:
+        page = browser.get(address)
+        assert page.status_code == 200
+        token = page.text.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
+        assert not provider.requests
+        done = browser.post(address, data={"csrfmiddlewaretoken": token})
+    assert done.status_code == 302, done.text
+    new = done.headers["location"].removeprefix("/d/r/").rstrip("/")
+    row = until(lambda: stored(session_database_url, new), 60, "the replay is stored")
+    assert row == ("replay", uuid.UUID(exchange_id), "anthropic")
+    (again,) = provider.requests
+    assert again.body == BODY
+    assert b"sk-ant-mine" not in dict(again.headers).values()
 
 
 def test_a_replay_is_asked_for_twice_where_nobody_can_answer(

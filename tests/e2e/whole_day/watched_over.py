@@ -1,4 +1,4 @@
-"""Grades and alerts of a month in the history of the demonstration, which has no judge and nothing that breaks.
+"""Grades, alerts and pins of a month in the history of the demonstration, which has no judge and nothing that breaks.
 
 A picture needs some: `manage.py shell -c` runs `fill` in the place of the Turnlog that is photographed.
 """
@@ -9,8 +9,10 @@ import random
 from datetime import timedelta
 from decimal import Decimal
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 
+from dashboard.models import PinnedRequest
 from gateway.grading.asking import Asker, ask_for_request
 from gateway.grading.prompt_text import NoWords
 from gateway.grading.rubric import CRITERIA
@@ -25,6 +27,12 @@ ALERTS = (("breaker-open", "critical", 300, 1.0), ("errors-over-5-percent", "war
 """Rule, severity, hours since it opened, value; each was over after twelve minutes."""
 STEP = 9
 """Of so many requests one is looked at."""
+NOTES = (
+    "The cache missed here, and the tools had only changed their order",
+    "A good question: short, and it names the file",
+    "Show this in the review: eleven reads of the same file",
+)
+"""What requests are pinned for."""
 
 
 def fill() -> None:
@@ -39,6 +47,9 @@ def fill() -> None:
         judge(grade, row, dice)
     for name, severity, hours, value in ALERTS:
         alert(name, severity, hours, value)
+    owner = User.objects.get(username="admin")
+    for row, note in zip(rows.reverse()[::STEP], NOTES, strict=False):
+        PinnedRequest.objects.get_or_create(owner=owner, request_id=row.id, defaults={"note": note})
 
 
 def judge(grade: Grade, row: RequestLog, dice: random.Random) -> None:
