@@ -148,6 +148,10 @@ def test_a_replay_from_the_page_of_a_request_leads_to_the_new_one(
     first = ask(loading_web, "POST", "/v1/messages?beta=true", headers, BODY)
     exchange_id = dict(first.headers)[b"x-turnlog-request-id"].decode()
     until(lambda: stored(session_database_url, exchange_id), 60, "the exchange is in the history")
+    # Pages know their own gateway by its configured port, as the self-test's does.
+    loading_web.stop()
+    loading_web.environment["TURNLOG_PORT"] = str(loading_web.port)
+    loading_web.start("--port", str(loading_web.port))
     provider.requests.clear()
     session = signed_in(loading_web, [(f"replays-{exchange_id}", "superuser", "")])
     cookies = {"sessionid": session[f"replays-{exchange_id}"]}
