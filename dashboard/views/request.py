@@ -61,7 +61,7 @@ def request_detail(request: HttpRequest, viewer: Viewer, request_id: UUID) -> Ht
     context = reading.read_head(row) | pins_of(viewer, row.id)
     context |= {"tab": tab, "tabs": tabs, "reads": reads, "copies": COPIES.items() if reads else ()}
     context |= {"permalink": permalink(request, row, tab if tab != tabs[0][0] else "")}
-    context |= {"may_replay": may_replay(viewer, row), "may_hold": viewer.user.has_perm(HOLDS)}
+    context |= {"may_replay": may_replay(viewer, row), "may_hold": viewer.user.is_staff and viewer.user.has_perm(HOLDS)}
     return show(
         request, viewer, "requests", "dashboard/request/detail.html", context | read_tab(request, viewer, row, tab)
     )

@@ -203,6 +203,16 @@ def test_requests_of_a_session_lead_to_each_other(admin: Client) -> None:
     assert 'rel="next"' not in page(admin, ids[2])
 
 
+def test_who_may_hold_a_session_is_led_to_it_from_a_request_of_it(admin: Client) -> None:
+    request_id = keep_one(Sample(REQUEST, request_headers=[("x-claude-code-session-id", "s 1")], team="alpha"))
+    link = "/admin/gateway/legalhold/add/?session_id=s%201"
+    assert f'href="{link}"' in page(admin, request_id)
+    assert re.search(r">\s*s 1</textarea>", admin.get(link).content.decode())
+    for role in ("member", "lead", "ops", "superuser"):
+        # The superuser of the tests has no place in the admin.
+        assert "legalhold" not in page(client_of(role), request_id)
+
+
 def test_the_number_of_queries_is_fixed(admin: Client) -> None:
     session = [("x-claude-code-session-id", "s-1")]
     limits = [("content-type", "text/event-stream"), *((f"anthropic-ratelimit-{name}", "1") for name in "abcdefgh")]
