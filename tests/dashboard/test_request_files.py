@@ -34,8 +34,9 @@ def rows_of(answer: HttpResponse) -> list[dict[str, str]]:
 
 @pytest.fixture
 def three() -> list[uuid.UUID]:
+    plain = Sample(REQUEST, team="alpha")
     formula = Sample(REQUEST | {"model": "=HYPERLINK(1)"}, [b"{}"], team="alpha", access_key="@ada")
-    return keep([Sample(REQUEST, team="alpha"), formula, Sample(REQUEST, team="beta")])
+    return keep([plain, formula, Sample(REQUEST, team="beta")])
 
 
 def test_a_table_has_what_the_list_finds_and_no_formula(three: list[uuid.UUID]) -> None:
