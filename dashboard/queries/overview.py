@@ -180,7 +180,8 @@ def marks(viewer: Viewer, since: datetime, until: datetime) -> Iterator[tuple[da
 
 
 def failing(viewer: Viewer, scope: Scope) -> list[tuple[Any, str]]:
-    """Kinds of the newest failures, the most frequent first, and where their requests are."""
+    """Groups of the newest failures as the page of errors has them, the most frequent first, and where their requests
+    are."""
     groups = read_errors(viewer, scope, FAILURES_GROUPED)["groups"][:TOP]
     return [(group, scope.address(q=group.query)) for group in groups]
 

@@ -15,7 +15,7 @@ from dashboard.charts import spark_points
 from dashboard.models import MutedError
 from dashboard.pages import Need
 from dashboard.queries.alerts import MUTES
-from dashboard.queries.errors import read_errors
+from dashboard.queries.errors import LONGEST_MUTE, mutes_of, read_errors
 from dashboard.queries.request_files import FORMS, read_rows
 from dashboard.queries.request_query import read_request_query
 from dashboard.queries.requests import find, read_requests
@@ -23,7 +23,6 @@ from dashboard.queries.views import kept_query, views_of
 from dashboard.scope import Scope
 from dashboard.shell import show
 
-LONGEST_KIND = 2_000
 MOST_MUTED = 200
 """Of one person."""
 
@@ -67,9 +66,9 @@ def errors(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 @require_POST
 @guarded(Need.FIGURES)
 def mute_error(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    """For oneself, the kind that `query` names; `for`: one of MUTES, anything else ends the mute. `back`: the query
-    string of the page it was done on."""
-    query = request.POST.get("query", "").replace("\0", "").strip()[:LONGEST_KIND]
+    """For oneself, the group that `query` names by its mute; `for`: one of MUTES, anything else ends what mutes it.
+    `back`: the query string of the page it was done on."""
+    query = request.POST.get("query", "").replace("\0", "").strip()[:LONGEST_MUTE]
     _, hours = MUTES.get(request.POST.get("for", ""), ("", 0))
     own = MutedError.objects.filter(owner=viewer.user)
     own.filter(until__lte=timezone.now()).delete()
@@ -77,5 +76,5 @@ def mute_error(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         until = timezone.now() + timedelta(hours=hours)
         MutedError.objects.update_or_create(owner=viewer.user, query=query, defaults={"until": until})
     else:
-        own.filter(query=query).delete()
+        own.filter(query__in=mutes_of(query)).delete()
     return redirect(f"{reverse('d:errors')}?{kept_query(request.POST.get('back', ''))}")
