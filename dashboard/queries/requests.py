@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,12 +12,12 @@ from django.db.models import QuerySet
 
 from dashboard.access import Viewer
 from dashboard.charts import Chart, Series
-from dashboard.keyset import COUNTED, read_keyset
+from dashboard.keyset import COUNTED, Keyset, read_keyset
+from dashboard.queries.request_columns import COLUMNS, Column, address_of, cells_of, fields_of, read_columns
 from dashboard.queries.request_files import FORMS, MOST
 from dashboard.queries.request_query import RequestQuery, chips_of, read_request_query
 from dashboard.scope import Scope
 from gateway.admin.request_filter import as_uuid
-from gateway.admin.request_list import COLUMNS
 from gateway.history.search.find import search
 from gateway.models import RequestLog
 
@@ -53,22 +53,40 @@ def read_requests(viewer: Viewer, scope: Scope, query: Mapping[str, str]) -> dic
     asked = read_request_query(query.get("q", ""))
     found = find(viewer, scope, asked)
     text = query.get("q", "").strip()
+    columns = read_columns(query)
+    chosen = address_of(columns)
 
     def address(**changes: str) -> str:
-        return scope.address(**({"q": text} if text else {}), **changes)
+        return scope.address(**({"q": text, "columns": chosen} | changes))
 
-    listed = found.listed().select_related("response").only(*COLUMNS, "team", "access_key")
+    listed = keyset_of(found, columns, query, address)
     return {
         "q": text,
         "problems": asked.problems,
-        "keyset": read_keyset(listed, query, address),
+        "columns": columns,
+        "chosen_columns": chosen,
+        "choices": [(column, column in columns) for column in COLUMNS],
+        "usual_columns": address(columns=""),
+        "keyset": listed,
+        "rows": [(row, cells_of(columns, row)) for row in listed.rows],
         "count": found.count,
-        "chart": histogram(found, scope, text),
-        "chips": [(words, scope.address(**({"q": rest} if rest else {}))) for words, rest in chips_of(text)],
-        "files": [(title, address(format=form)) for form, (title, _, _) in FORMS.items()],
+        "chart": histogram(found, scope, address),
+        "chips": [(words, address(q=rest)) for words, rest in chips_of(text)],
+        "files": [(title, address(columns="", format=form)) for form, (title, _, _) in FORMS.items()],
         "most": MOST,
         "unread": bool(asked.text) and not viewer.may_read,
     } | stopped(found, scope, address)
+
+
+def keyset_of(
+    found: Found, columns: Iterable[Column], query: Mapping[str, str], address: Callable[..., str]
+) -> Keyset[RequestLog]:
+    """A page of what was found, of which no more is read than its columns show."""
+    fields = fields_of(columns)
+    rows = found.listed().only(*fields)
+    if any(field.startswith("response__") for field in fields):
+        rows = rows.select_related("response")
+    return read_keyset(rows, query, address)
 
 
 def find(viewer: Viewer, scope: Scope, asked: RequestQuery) -> Found:
@@ -107,7 +125,7 @@ def stopped(found: Found, scope: Scope, address: Callable[..., str]) -> dict[str
     return {"looked_at": LOOKED_AT, "looked_until": at, "further": address(**further)}
 
 
-def histogram(found: Found, scope: Scope, text: str) -> Chart:
+def histogram(found: Found, scope: Scope, address: Callable[..., str]) -> Chart:
     """Bars over the time of the scope, of at most the newest `COUNTED` rows."""
     since, until = scope.bounds()
     step = max((until - since) / BARS, timedelta(seconds=1))
@@ -117,7 +135,7 @@ def histogram(found: Found, scope: Scope, text: str) -> Chart:
         at = min(BARS - 1, max(0, int((moment_of(row_id.int) - since) / step)))
         failed = outcome != "completed" or (status or 0) >= 400
         (bad if failed else good)[at] += 1
-    links = [zoomed(scope, at, at + step, text) for at in times]
+    links = [zoomed(address, at, at + step) for at in times]
     title = "Requests" if len(found.newest) <= COUNTED else f"The newest {COUNTED:,} requests"
     series = [Series("completed", good, "1"), Series("failed", bad, "bad")]
     return Chart(title, times, series, links=links)
@@ -128,6 +146,5 @@ def moment_of(number: int) -> datetime:
     return datetime.fromtimestamp((number >> 80) / 1000, tz=UTC)
 
 
-def zoomed(scope: Scope, since: datetime, until: datetime, text: str) -> str:
-    changes = {"range": "", "since": f"{since:%Y-%m-%dT%H:%M:%S}", "until": f"{until:%Y-%m-%dT%H:%M:%S}"}
-    return scope.address(**changes, **({"q": text} if text else {}))
+def zoomed(address: Callable[..., str], since: datetime, until: datetime) -> str:
+    return address(range="", since=f"{since:%Y-%m-%dT%H:%M:%S}", until=f"{until:%Y-%m-%dT%H:%M:%S}")

@@ -15,7 +15,7 @@ from dashboard.scope import Scope
 from gateway.models import Team
 
 PAGES: Final = ("requests", "conversations", "errors")
-KEPT: Final = frozenset({item.name for item in fields(Scope)} | {"q"})
+KEPT: Final = frozenset({item.name for item in fields(Scope)} | {"q", "columns"})
 LONGEST: Final = 2_000
 MOST: Final = 100
 """Of one person."""

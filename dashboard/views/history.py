@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -16,6 +17,7 @@ from dashboard.models import MutedError
 from dashboard.pages import Need
 from dashboard.queries.alerts import MUTES
 from dashboard.queries.errors import LONGEST_MUTE, mutes_of, read_errors
+from dashboard.queries.request_columns import address_of, chosen_of
 from dashboard.queries.request_files import FORMS, read_rows
 from dashboard.queries.request_query import read_request_query
 from dashboard.queries.requests import find, read_requests
@@ -30,8 +32,13 @@ MOST_MUTED = 200
 @page("requests")
 def requests(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     query = request.GET.dict()
+    names = request.GET.getlist("columns")
+    if len(names) > 1:  # as the form of the columns sends them
+        asked = query | {"columns": address_of(chosen_of(names))}
+        return redirect(f"{reverse('d:requests')}?{urlencode({name: asked[name] for name in asked if asked[name]})}")
     scope = Scope.read(query)
-    found = read_requests(viewer, scope, query) | {"views": views_of(viewer, "requests", query)}
+    found = read_requests(viewer, scope, query)
+    found["views"] = views_of(viewer, "requests", query | {"columns": found["chosen_columns"]})
     return show(request, viewer, "requests", "dashboard/requests.html", found, scope=scope)
 
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from dashboard.queries.request_columns import COLUMNS
 from gateway.history.rollups import roll_up_all
 from tests.browser.accessibility import grave_findings
 from tests.browser.conftest import Windows
@@ -73,6 +74,33 @@ def test_the_drawer_fits(open_page: Windows, day: list[uuid.UUID], trouble: Trou
         expect(page.locator("#drawer")).to_be_hidden()
         trouble.expect_none(page)
         page.context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_all_columns_fit_and_are_chosen_from(
+    open_page: Windows, day: list[uuid.UUID], trouble: Trouble, width: int, scheme: str
+) -> None:
+    every = "+".join(column.name for column in COLUMNS)
+    page = open_page(f"/d/requests/?range=7d&columns={every}", width=width, scheme=scheme)
+    assert fits(page)
+    menu = page.locator(".cl-menu")
+    menu.locator("summary").click()
+    box = menu.locator("> div").bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert fits(page)
+    assert grave_findings(page) == []
+    for column in COLUMNS:
+        if column.name not in ("session", "cost"):
+            menu.get_by_label(column.label, exact=True).uncheck()
+    menu.get_by_role("button", name="Show").click()
+    page.wait_for_url(lambda address: address.endswith("/d/requests/?range=7d&columns=session+cost"))
+    expect(page.locator(".tl-rows tbody tr").first.locator("td")).to_have_count(3)
+    page.get_by_role("link", name="24 h").click()
+    page.wait_for_url(lambda address: address.endswith("?range=24h&columns=session%20cost"))
+    expect(page.locator(".tl-rows tbody tr").first.locator("td")).to_have_count(3)
+    trouble.expect_none(page)
 
 
 def test_a_view_is_kept_and_asked_again(open_page: Windows, day: list[uuid.UUID], trouble: Trouble) -> None:

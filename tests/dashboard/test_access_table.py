@@ -19,6 +19,7 @@ from django.urls import URLPattern, URLResolver, reverse
 from dashboard import page_urls
 from dashboard.live.hub import hub
 from dashboard.models import PinnedRequest, SavedView
+from dashboard.queries.request_columns import COLUMNS
 from gateway.history.rollups import roll_up_all
 from gateway.models import Member
 from tests.dashboard.people import ROLES, client_of, person
@@ -184,6 +185,7 @@ def readings(request_id: uuid.UUID) -> Iterator[str]:
     fields = ("model:zebra", "key:zebra-key", "team:alpha", f"session:{SESSION}", "walrus", '"of alpha sings"')
     for asked in (*fields, str(request_id)):
         yield f"/d/requests/?range=30d&q={asked}"
+    yield f"/d/requests/?range=30d&columns={'+'.join(column.name for column in COLUMNS)}"
     for tab in ("messages", "raw", "timeline", "headers", "limits", "cost", "related", "grade"):
         yield f"/d/r/{request_id}/?tab={tab}"
     for part in ("copy=markdown", "copy=json", f"diff={request_id}", "part=turns", "part=peek"):

@@ -70,6 +70,7 @@ def test_saving_and_removing_are_written_down() -> None:
     ("text", "kept"),
     [
         ("peek=1&after=2&q=a+b", "q=a+b"),
+        ("columns=team+cost&page=2", "columns=team+cost"),
         ("next=https%3A%2F%2Fevil.example&team=alpha", "team=alpha"),
         ("q=%00x", "q=%00x"),
         ("", ""),
