@@ -288,9 +288,7 @@ def forecast_month(zone: str, scope: Scope, sight: Sight, now: datetime.datetime
     today = now.astimezone(ZoneInfo(zone)).date()
     first = today.replace(day=1)
     since = min(first, today - LOOKED_BACK * DAY)
-    found = read_figures(
-        Span(since, today + DAY, zone), (TIME,), teams=sight.figures, only=scope.only(), latencies=()
-    )
+    found = read_figures(Span(since, today + DAY, zone), (TIME,), teams=sight.figures, only=scope.only(), latencies=())
     costs = {figures.group[TIME]: figures.sums["cost_usd"] or Decimal(0) for figures in found}
     so_far = sum((cost for day, cost in costs.items() if day >= first), Decimal(0))
     whole = [costs.get(today - number * DAY, Decimal(0)) for number in range(1, LOOKED_BACK + 1)]
