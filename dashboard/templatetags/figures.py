@@ -74,6 +74,11 @@ def cost(response: Any) -> str:
     return UNKNOWN if response.cost_note in (NO_USAGE, NOT_SENT_ON) else "unknown"
 
 
+def two_digits(amount: float) -> str:
+    """The first two that say something, without an exponent."""
+    return f"{Decimal(f'{amount:.2g}'):f}"
+
+
 @register.filter
 def short_usd(value: Decimal | float | None) -> str:
     """Money as a tile shows it: two digits behind the point, more where it is less than a cent."""
@@ -81,7 +86,7 @@ def short_usd(value: Decimal | float | None) -> str:
         return UNKNOWN
     amount = float(value or 0)
     if amount and abs(amount) < 0.01:
-        return f"${amount:.2g}"
+        return f"${two_digits(amount)}"
     return f"${amount:,.2f}" if abs(amount) < 10_000 else f"${short_figure(amount)}"
 
 
@@ -91,7 +96,7 @@ def percent(value: Any) -> str:
     if not known(value):
         return UNKNOWN
     share = float(value) * 100
-    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.2g} %"
+    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{two_digits(share)} %"
 
 
 @register.filter

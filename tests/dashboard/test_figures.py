@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -30,6 +31,11 @@ CASES: dict[str, tuple[Any, Any, str]] = {
     "bytes": (figures.size, 614, "614 B"),
     "kilobytes": (figures.size, 78_500, "78.5 kB"),
     "megabytes": (figures.size, 33_554_432, "33.6 MB"),
+    "dollars": (figures.short_usd, Decimal("12.345"), "$12.35"),
+    "less than a cent": (figures.short_usd, Decimal("0.00084"), "$0.00084"),
+    "much less than a cent, without an exponent": (figures.short_usd, Decimal("0.0000204"), "$0.00002"),
+    "a share": (figures.percent, 0.318, "32 %"),
+    "a tiny share, without an exponent": (figures.percent, 0.0000004, "0.00004 %"),
     "no size": (figures.size, "", "\N{EN DASH}"),
 }
 

@@ -81,10 +81,12 @@ def readings(request_id: str) -> Iterator[str]:
         yield f"/api/v1/{path}"
 
 
+OF_ADDRESS = re.compile('<form|<input|<select|<a |<option|<meta|<div id="quota"|<div class="lv" data-')
+
+
 def shown(text: str) -> str:
     """Without what a page only says again of what it was asked."""
-    kept = (line for line in text.splitlines() if not re.search("<form|<input|<select|<a |<option|<meta", line))
-    return "\n".join(kept)
+    return "\n".join(line for line in text.splitlines() if not OF_ADDRESS.search(line))
 
 
 def marks(place: Place, who: str) -> list[str]:
