@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.core.cache import cache
@@ -41,17 +42,19 @@ def show(
     *,
     scope: Scope | None = None,
     bar: Collection[str] = WHOLE_BAR,
+    also: Mapping[str, str] = MappingProxyType({}),
     status: int = 200,
 ) -> HttpResponse:
     """The page `name` of `dashboard/pages.py`, or a page below it. Without a `scope` there is no bar for one; `bar` are
-    the parts that the page goes by. Links carry on what the address says, whether the page goes by it or not."""
+    the parts that the page goes by, `also` what else it does, which stays when the bar is used. Links carry on what the
+    address says, whether the page goes by it or not."""
     own = {
         "viewer": viewer,
         "page": BY_NAME[name],
         "sidebar": sidebar(viewer, name, scope or Scope.read(request.GET.dict())),
         "search": BY_NAME["requests"].address if viewer.may(Need.ROWS) else None,
         "scope": scope,
-        "scope_bar": scope_bar(viewer, scope, bar) if scope else None,
+        "scope_bar": scope_bar(viewer, scope, bar, also) if scope else None,
         "notices": notices_of(viewer) if viewer.may(Need.FIGURES) else None,
         "veil": current.get(),
         "reveal_address": reveal_address(request),
@@ -77,17 +80,18 @@ def pages_for(viewer: Viewer) -> list[Page]:
     return [page for page in PAGES if viewer.may(page.need) and page.address]
 
 
-def scope_bar(viewer: Viewer, scope: Scope, bar: Collection[str]) -> dict[str, Any]:
-    """`carried`: what the address says of parts that the bar has not."""
+def scope_bar(viewer: Viewer, scope: Scope, bar: Collection[str], also: Mapping[str, str]) -> dict[str, Any]:
+    """`carried`: what the address says beside what the bar has."""
     ranges = [
-        (title, scope.address(range=name, since="", until=""), not scope.since and name == scope.range)
+        (title, scope.address(**also, range=name, since="", until=""), not scope.since and name == scope.range)
         for name, (title, _) in RANGES.items()
     ]
     return {
         "ranges": ranges if TIME in bar else [],
         "choices": choices(viewer, scope, bar),
         "carried": [
-            (name, value) for name, value in scope.pairs() if (TIME if name in TIME_FIELDS else name) not in bar
+            *((name, value) for name, value in scope.pairs() if (TIME if name in TIME_FIELDS else name) not in bar),
+            *((name, value) for name, value in also.items() if value),
         ],
     }
 

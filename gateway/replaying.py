@@ -6,6 +6,7 @@ pages both go through here.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -19,6 +20,8 @@ from gateway.history.replay import Replay
 from gateway.policy.errands import REPLAY, Errand, seal_errand
 from gateway.upstream.client import httpx
 from gateway.upstream.own_listener import own_address, own_tls
+
+log = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 10.0
 SILENT_SECONDS: Final = 600.0
@@ -84,6 +87,9 @@ def begin_replay(plan: Replay, exchange_id: uuid.UUID, wait_seconds: float) -> B
             read_whole(plan, exchange_id, told)
         except Unreachable as problem:
             told.put(problem)
+        except Exception as problem:
+            log.exception("a replay of %s failed", exchange_id)
+            told.put(Unreachable(f"it could not be sent: {type(problem).__name__}; the log says more"))
         finally:
             _free.release()
 

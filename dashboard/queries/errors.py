@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.db.models.functions import Left
 from django.utils import timezone
 
 from dashboard.access import Viewer
@@ -26,6 +27,9 @@ from dashboard.scope import Scope
 from gateway.history.veil import shown_text
 
 LOOKED_AT: Final = 2_500
+LONGEST_READ: Final = 4_000
+"""Characters of a message; a provider may send a page of HTML, and every redaction is tried on each."""
+TAIL: Final = 500
 SPARKS: Final = 24
 CLIENTS_SHOWN: Final = 3
 GROUPS_SHOWN: Final = 100
@@ -35,7 +39,7 @@ MARK: Final = "#"
 """Begins a mute of one template; one without it, as they were kept before, is of its kind whatever was said."""
 READ: Final = (
     "id", "team", "status_code", "outcome", "model", "requested_model", "access_key", "client", "client_version",
-    "response__error_type", "response__error_message",
+    "response__error_type", "message",
 )  # fmt: skip
 
 
@@ -85,7 +89,8 @@ def read_errors(viewer: Viewer, scope: Scope, looked_at: int = LOOKED_AT) -> dic
     to those who may read what was said: providers repeat parts of prompts in theirs."""
     since, until = scope.bounds()
     rows = scope.rows(viewer.figures).filter(STATES["failed"]).order_by("-id")
-    found = list(rows.values_list(*READ)[:looked_at])
+    messages = rows.annotate(message=Left("response__error_message", LONGEST_READ))
+    found = list(messages.values_list(*READ)[:looked_at])
     said = Messages(viewer)
     groups: dict[tuple[Any, ...], ErrorGroup] = {}
     for row_id, team, status, outcome, model, asked, key, client, version, kind, message in found:
@@ -131,6 +136,8 @@ class Messages:
         known = self._read.get((team, message))
         if known is None:
             shown = shown_text(message, team)
+            # Of half a secret at the end of what was read no redaction can know.
+            shown = shown[:-TAIL] if len(message) == LONGEST_READ else shown
             known = self._read[team, message] = (shown, template_of(shown))
         return known
 

@@ -17,17 +17,19 @@ from gateway.history.id_times import moment_of
 from gateway.models import RequestLog, Team
 
 MOST: Final = 200
-"""Of one person; and so many are shown."""
+"""Of one person; and so many of others are shown."""
 LONGEST: Final = 300
 
 
 class Pinned(NamedTuple):
-    """`row` is None when the history holds it no more, or the viewer may not see it any more."""
+    """`row` is None when the history holds it no more, or the viewer may not see it any more. The `note` of another is
+    for those who read what the team said: it may repeat it."""
 
     pin: PinnedRequest
     row: RequestLog | None
     mine: bool
     removable: bool
+    note: str
 
     @property
     def started_at(self) -> datetime:
@@ -43,8 +45,10 @@ def visible_pins(viewer: Viewer) -> QuerySet[PinnedRequest]:
 
 
 def read_pins(viewer: Viewer) -> list[Pinned]:
-    """The newest first."""
-    pins = list(visible_pins(viewer)[:MOST])
+    """One's own and the newest of others, the newest first."""
+    visible = visible_pins(viewer)
+    pins = [*visible.filter(owner=viewer.user), *visible.exclude(owner=viewer.user)[:MOST]]
+    pins.sort(key=lambda pin: pin.pinned_at, reverse=True)
     listed = viewer.rows.listed().select_related("response").filter(id__in={pin.request_id for pin in pins})
     rows = {row.id: row for row in listed}
     return [pinned(pin, rows.get(pin.request_id), viewer) for pin in pins]
@@ -61,7 +65,8 @@ def pins_of(viewer: Viewer, request_id: UUID) -> dict[str, Any]:
 
 def pinned(pin: PinnedRequest, row: RequestLog | None, viewer: Viewer) -> Pinned:
     mine = pin.owner_id == viewer.user.pk
-    return Pinned(pin, row, mine, mine or viewer.rows.teams is None)
+    reads = mine or (pin.team is not None and viewer.rows.reads(pin.team.name))
+    return Pinned(pin, row, mine, mine or viewer.rows.teams is None, pin.note if reads else "")
 
 
 def team_to_share_with(viewer: Viewer, row: RequestLog, wanted: bool) -> Team | None:

@@ -103,8 +103,8 @@ def read_messages(
     if transcript is None or not (transcript.total or transcript.answer):
         return about | {"no_transcript": nothing_to_read(row, body)}
     found = shown(transcript, media_address, here)
-    # Who asked for a window wants to read all of it.
-    before = turn_before(row) if first is None and len(transcript.turns) > LEAST_KNOWN else None
+    # Who asked for a window wants to read all of it, and a preview has the last of it alone.
+    before = turn_before(row) if not here and first is None and len(transcript.turns) > LEAST_KNOWN else None
     return about | found | split_turns(found["turns"], before) | window_links(transcript)
 
 

@@ -147,4 +147,5 @@ def models(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         for row in found["rows"]
     ]
     found["stops"] = [(*stop, rows(q=f'stop:"{stop[0]}"')) for stop in found["stops"]]
-    return show(request, viewer, "models", "dashboard/models.html", found, scope=scope)
+    also = {"measure": measure if asked else "", **against.pairs()}
+    return show(request, viewer, "models", "dashboard/models.html", found, scope=scope, also=also)

@@ -39,7 +39,8 @@ def requests(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     scope = Scope.read(query)
     found = read_requests(viewer, scope, query)
     found["views"] = views_of(viewer, "requests", query | {"columns": found["chosen_columns"]})
-    return show(request, viewer, "requests", "dashboard/requests.html", found, scope=scope)
+    also = {"q": found["q"], "columns": found["chosen_columns"]}
+    return show(request, viewer, "requests", "dashboard/requests.html", found, scope=scope, also=also)
 
 
 @page("requests")

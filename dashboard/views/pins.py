@@ -29,14 +29,14 @@ def pin_request(request: HttpRequest, viewer: Viewer, request_id: UUID) -> HttpR
     """From `note`, and `team` when the request's team is to see it. Once more changes what is there."""
     row = find(viewer, request_id)
     own = PinnedRequest.objects.filter(owner=viewer.user)
-    if own.filter(request_id=row.id).exists() or own.count() < MOST:
-        words = request.POST.get("note", "").replace("\0", "").strip()[:LONGEST]
-        team = team_to_share_with(viewer, row, bool(request.POST.get("team")))
-        PinnedRequest.objects.update_or_create(
-            owner=viewer.user, request_id=row.id, defaults={"note": words, "team": team}
-        )
-        shared = f"shared with {team}" if team else "for oneself"
-        note(AuditEvent.Action.CHANGED, request=request, target=f"pin of request {row.id}", details=shared)
+    words = request.POST.get("note", "").replace("\0", "").strip()[:LONGEST]
+    if own.count() >= MOST and not own.filter(request_id=row.id).exists():
+        full = {"pins": read_pins(viewer), "full": row.id, "note": words}
+        return show(request, viewer, "pinned", "dashboard/pinned.html", full, status=409)
+    team = team_to_share_with(viewer, row, bool(request.POST.get("team")))
+    PinnedRequest.objects.update_or_create(owner=viewer.user, request_id=row.id, defaults={"note": words, "team": team})
+    shared = f"shared with {team}" if team else "for oneself"
+    note(AuditEvent.Action.CHANGED, request=request, target=f"pin of request {row.id}", details=shared)
     return redirect(reverse("d:request", args=[row.id]))
 
 

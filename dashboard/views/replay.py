@@ -17,6 +17,7 @@ from dashboard.pages import Need
 from dashboard.queries.replaying import may_replay, plan_of, told_of
 from dashboard.shell import show
 from dashboard.views.request import find
+from gateway.models import RequestLog
 from gateway.replaying import Begun, Busy, Unreachable, begin_replay
 
 WAIT_SECONDS: Final = 20.0
@@ -34,22 +35,25 @@ def request_replay(request: HttpRequest, viewer: Viewer, request_id: UUID) -> Ht
     context = told_of(row, plan, reason)
     if plan is None or request.method != "POST":
         return show(request, viewer, "requests", "dashboard/request/replay.html", context)
+    # Before it is sent: what becomes of it, and of this process, is not known yet.
+    noted(request, row, f"asked for, to {plan.provider}")
     try:
         begun = begin_replay(plan, row.id, WAIT_SECONDS)
     except (Busy, Unreachable) as problem:
+        noted(request, row, f"to {plan.provider}, {problem}")
         context |= {"problem": str(problem)}
         return show(request, viewer, "requests", "dashboard/request/replay.html", context, status=503)
-    what_became = said_of(begun)
-    note(
-        AuditEvent.Action.CHANGED, request=request, target=f"replay of request {row.id}",
-        details=f"to {plan.provider}, {what_became}",
-    )  # fmt: skip
+    noted(request, row, f"to {plan.provider}, {said_of(begun)}")
     if begun is None:
         return redirect(reverse("d:request", args=[row.id]) + "?tab=related")
     if begun.id is None:
         context |= {"problem": f"The gateway answered {begun.status} and made no request of it."}
         return show(request, viewer, "requests", "dashboard/request/replay.html", context, status=502)
     return redirect(reverse("d:request", args=[begun.id]))
+
+
+def noted(request: HttpRequest, row: RequestLog, details: str) -> None:
+    note(AuditEvent.Action.CHANGED, request=request, target=f"replay of request {row.id}", details=details)
 
 
 def said_of(begun: Begun | None) -> str:

@@ -41,6 +41,7 @@ TABS: Final = (
 OF_WORDS: Final = frozenset({"messages", "raw", "grade"})
 """What only those see who may read prompts and answers."""
 HOLDS: Final = "gateway.add_legalhold"
+ERASED: Final = "gateway.view_erasurecertificate"
 COPIES: Final = {"curl": "cURL", "json": "JSON", "markdown": "Markdown"}
 
 
@@ -61,6 +62,7 @@ def request_detail(request: HttpRequest, viewer: Viewer, request_id: UUID) -> Ht
     context = reading.read_head(row) | pins_of(viewer, row.id)
     context |= {"tab": tab, "tabs": tabs, "reads": reads, "copies": COPIES.items() if reads else ()}
     context |= {"permalink": permalink(request, row, tab if tab != tabs[0][0] else "")}
+    context |= {"may_see_erased": viewer.user.has_perm(ERASED)}
     context |= {"may_replay": may_replay(viewer, row), "may_hold": viewer.user.is_staff and viewer.user.has_perm(HOLDS)}
     return show(
         request, viewer, "requests", "dashboard/request/detail.html", context | read_tab(request, viewer, row, tab)

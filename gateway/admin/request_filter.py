@@ -21,6 +21,7 @@ from gateway.history.id_times import first_id_at
 from gateway.models import RequestLog, ResponseLog
 
 TEXT_BOUND = 300
+FIRST_YEAR, LAST_YEAR = 1970, 2999
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +119,13 @@ def as_uuid(text: str) -> UUID | None:
 
 
 def moment(text: str) -> datetime | None:
-    """A date or a time in ISO 8601; without a zone it is UTC."""
+    """A date or a time in ISO 8601; without a zone it is UTC. None too where no request can be, and reckoning with it
+    would leave the calendar."""
     try:
         day = parse_date(text)
         found = datetime(day.year, day.month, day.day) if day else parse_datetime(text)  # noqa: DTZ001
     except ValueError:
         return None
-    if found is None:
+    if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from gateway.history.removal import Removed, remove
 from gateway.history.retention import count_held, not_held
@@ -22,14 +22,16 @@ class Erasure(NamedTuple):
 
 
 def selected(selector: dict[str, str]) -> QuerySet[RequestLog]:
-    """The exchanges a selector means. Those of a user are those of the keys the user owns. Raises KeyError."""
+    """The exchanges a selector means, and replays of them, which belong to nobody. Those of a user are those of the
+    keys the user owns. Raises KeyError."""
     [(name, value)] = selector.items()
     if name == "user":
         keys = ApiKey.objects.filter(owner__username=value).values_list("name", flat=True)
-        return RequestLog.objects.filter(access_key__in=list(keys))
-    return RequestLog.objects.filter(
-        **{{"session": "session_id", "access_key": "access_key", "team": "team"}[name]: value}
-    )
+        meant = Q(access_key__in=list(keys))
+    else:
+        meant = Q(**{{"session": "session_id", "access_key": "access_key", "team": "team"}[name]: value})
+    replayed = RequestLog.objects.filter(meant).values("id")
+    return RequestLog.objects.filter(meant | Q(replay_of__in=replayed))
 
 
 def erase(erasure: Erasure) -> Iterator[Removed | ErasureCertificate]:

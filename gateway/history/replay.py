@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
+from gateway.dialects.names import Outcome
 from gateway.history.packing import Damaged
 from gateway.history.store import NotInHistory, rebuild_sent_request
 from gateway.models import RequestLog
@@ -49,6 +50,8 @@ def plan_replay(exchange_id: uuid.UUID) -> Replay:
         raise NotInHistory(f"there is no exchange {exchange_id} in the history")
     if not row.path.startswith("/"):
         raise NotReplayable(f"its path is none of an HTTP request: {row.path[:100]}")
+    if row.outcome == Outcome.DENIED:
+        raise NotReplayable("it was refused here and never sent")
     if row.capture in NOT_WHOLE:
         raise NotReplayable(f"its bytes were not all kept: {row.capture}")
     if getattr(row, "response", None) is not None and row.response.translation:
@@ -57,6 +60,8 @@ def plan_replay(exchange_id: uuid.UUID) -> Replay:
         body = rebuild_sent_request(exchange_id)
     except Damaged as damage:
         raise NotReplayable(str(damage)) from damage
+    if not body and row.request_bytes:
+        raise NotReplayable("its bytes were not kept")
     pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in row.header_record.request_pairs]
     used = [name.lower() for name, _ in pairs if name.lower() in CREDENTIAL_HEADERS]
     return Replay(

@@ -6,13 +6,14 @@ to it. Pictures count as many bytes as a picture of common size is worth in toke
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.dialects.json_values import object_or_none, objects_of
 
 PICTURE_BYTES: Final = 6_000
 """About 1 500 tokens at four bytes each, which is what a picture of 1092 by 1092 costs."""
+DEEPEST: Final = 3
 
 
 def scaled(weights: Sequence[int], total: int | None) -> list[int] | list[None]:
@@ -30,9 +31,15 @@ def scaled(weights: Sequence[int], total: int | None) -> list[int] | list[None]:
 
 def weight(block: Mapping[str, Any], size: int) -> int:
     """Bytes, but of a picture those that its tokens are worth."""
-    inner = block.get("content")
-    pictures = [item for item in [block, *objects_of(inner)] if encoded(item)]
-    return size - sum(max(0, encoded(item) - PICTURE_BYTES) for item in pictures)
+    return size - sum(max(0, encoded(item) - PICTURE_BYTES) for item in within(block, DEEPEST))
+
+
+def within(block: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
+    """It, and the blocks in it: those of a message, and those of a tool's result in them."""
+    yield block
+    if depth:
+        for item in (*objects_of(block.get("content")), *objects_of(block.get("output"))):
+            yield from within(item, depth - 1)
 
 
 def encoded(block: Mapping[str, Any]) -> int:

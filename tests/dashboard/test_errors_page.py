@@ -17,7 +17,7 @@ from dashboard.queries import errors
 from dashboard.queries.error_template import template_of
 from dashboard.views.history import MOST_MUTED
 from gateway.dialects.names import Outcome
-from gateway.models import Redaction
+from gateway.models import Redaction, ResponseLog
 from tests.dashboard.people import client_of, person
 from tests.exchanges import Sample, keep
 
@@ -175,6 +175,14 @@ def test_a_mute_of_before_is_of_every_message_of_its_kind_and_ends_for_all() -> 
     assert templates_on(page) == []
     lead.post("/d/errors/mute/", {"query": kind_on(page)})
     assert len(templates_on(page_of(lead))) == 2
+
+
+def test_of_a_message_without_end_its_beginning_is_looked_at() -> None:
+    keep([failed()])
+    ResponseLog.objects.update(error_message="It began. " + "x" * 2 * errors.LONGEST_READ)
+    [(group, *_)] = client_of("lead").get("/d/errors/").context["groups"]
+    assert len(group.message) == errors.LONGEST_READ - errors.TAIL
+    assert group.message.startswith("It began. ")
 
 
 def test_a_mute_fits_however_long_the_kind_is_called() -> None:

@@ -312,6 +312,7 @@ def test_models_show_percentiles_errors_and_a_map_of_latency(admin: Client) -> N
         ("against=time&against_since={month}", True, "p95 then"),
         ("against=time&against_since={month}&against_until={week}", True, "p95 then"),
         ("against=time&against_since=1999-01-01", False, "p95 then"),
+        ("against=time&against_since=9999-12-31", True, "p95 then"),
         ("against=nonsense", False, "p95 before"),
     ],
 )
@@ -326,8 +327,17 @@ def test_models_are_compared_with_the_time_that_is_asked_for(
     text = html.unescape(admin.get(f"/d/models/?range=5h&measure=duration&{against.format(**times)}").content.decode())
     assert f">{head}<" in text
     assert ("slower now" in text) == slower
-    kept = f"&{against.format(**times)}" if "nonsense" not in against and against else ""
-    assert f'href="?range=5h&measure=first_byte{kept}"'.replace(":", "%3A") in text.replace(":", "%3A")
+    known = against.format(**times).partition("&against_since=9999")[0]
+    kept = f"&{known}" if "nonsense" not in against and against else ""
+    links = text.replace(":", "%3A")
+    assert f'href="?range=5h&measure=first_byte{kept}"'.replace(":", "%3A") in links
+    assert f'href="?range=7d&measure=duration{kept}"'.replace(":", "%3A") in links, "another time keeps the comparison"
+    assert '<input type="hidden" name="measure" value="duration">' in text.partition('class="sh-choice')[0]
+
+
+def test_a_time_at_the_end_of_the_calendar_is_none(admin: Client) -> None:
+    for query in ("since=0001-01-01", "since=9999-12-31", "since=2026-11-01&until=9999-12-31"):
+        assert admin.get(f"/d/models/?{query}").status_code == 200, query
 
 
 def test_models_say_why_answers_ended_and_how_large_prompts_were(admin: Client) -> None:

@@ -63,6 +63,29 @@ def test_another_team_s_request_is_not_pinned_and_neither_is_one_that_is_not_the
     assert not PinnedRequest.objects.exists()
 
 
+def test_a_note_is_for_those_who_read_what_the_team_says(of_alpha: uuid.UUID) -> None:
+    pin("lead", of_alpha, "it says the walrus sings", team="1")
+    for role, reads in (("member", True), ("ops", False)):
+        text = listed(role)
+        assert "lead <small>for alpha" in text, role
+        assert ("the walrus sings" in text) == reads, role
+        page = client_of(role).get(f"/d/r/{of_alpha}/").content.decode()
+        assert "by lead, for alpha" in page, role
+        assert ("it says the walrus sings" in page) == reads, role
+
+
+def test_who_pinned_as_many_as_one_may_is_told_and_keeps_the_note(
+    of_alpha: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.views.pins.MOST", 1)
+    pin("lead", keep_one(Sample(REQUEST, team="alpha")), "first")
+    answer = client_of("lead").post(f"/d/r/{of_alpha}/pin/", {"note": "of the second"})
+    assert answer.status_code == 409
+    assert "Your note was: of the second" in answer.content.decode()
+    assert f'href="/d/r/{of_alpha}/"' in answer.content.decode()
+    assert PinnedRequest.objects.count() == 1
+
+
 def test_pinned_once_more_the_note_is_changed(of_alpha: uuid.UUID) -> None:
     pin("lead", of_alpha, "first", team="1")
     pin("lead", of_alpha, "second\0" + "x" * LONGEST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -51,6 +52,10 @@ def address(request_id: uuid.UUID) -> str:
     return f"/d/r/{request_id}/replay/"
 
 
+def last_noted() -> str:
+    return str(AuditEvent.objects.order_by("id").values_list("details", flat=True).last())
+
+
 def begins(monkeypatch: pytest.MonkeyPatch, begin: Begins) -> None:
     monkeypatch.setattr(view, "begin_replay", begin)
 
@@ -84,6 +89,32 @@ def test_reading_every_team_is_not_enough_and_with_a_place_in_operation_it_is(
 def test_nobody_replays_what_is_partly_hidden_from_them(of_alpha: uuid.UUID, sent: list[uuid.UUID]) -> None:
     Redaction.objects.create(name="animals", patterns=["walrus"], enabled=True)
     assert client_of("admin").post(address(of_alpha)).status_code == 403
+    Redaction.objects.update(revealed_by=["admin"])
+    assert client_of("admin").post(f"{address(of_alpha)}?reveal=1").status_code == 403
+    assert f'href="{address(of_alpha)}"' not in client_of("admin").get(f"/d/r/{of_alpha}/?reveal=1").content.decode()
+    assert sent == []
+
+
+def test_pages_without_a_gateway_beside_them_replay_nothing(
+    of_alpha: uuid.UUID, sent: list[uuid.UUID], settings: Any
+) -> None:
+    settings.TURNLOG = replace(settings.TURNLOG, roles=("dashboard",))
+    assert client_of("admin").post(address(of_alpha)).status_code == 403
+    assert sent == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"outcome": "denied"}, "it was refused here and never sent"),
+        ({"provider": ""}, "it went to no provider"),
+    ],
+)
+def test_what_was_never_sent_is_not_sent_again(
+    of_alpha: uuid.UUID, sent: list[uuid.UUID], changes: dict[str, str], reason: str
+) -> None:
+    RequestLog.objects.filter(id=of_alpha).update(**changes)
+    assert reason in client_of("admin").post(address(of_alpha)).content.decode()
     assert sent == []
 
 
@@ -97,9 +128,9 @@ def test_it_is_asked_for_with_where_it_goes_and_that_it_costs(of_alpha: uuid.UUI
 
 def test_who_replayed_what_where_is_written_down(of_alpha: uuid.UUID, sent: list[uuid.UUID]) -> None:
     client_of("admin").post(address(of_alpha))
-    event = AuditEvent.objects.get(action="changed")
-    assert (event.actor_name, event.target) == ("admin", f"replay of request {of_alpha}")
-    assert event.details == f"to anthropic, 200, as {NEW}"
+    events = AuditEvent.objects.filter(action="changed").order_by("id")
+    assert {(event.actor_name, event.target) for event in events} == {("admin", f"replay of request {of_alpha}")}
+    assert [event.details for event in events] == ["asked for, to anthropic", f"to anthropic, 200, as {NEW}"]
 
 
 def test_what_was_not_kept_whole_says_so_and_is_not_sent(of_alpha: uuid.UUID, sent: list[uuid.UUID]) -> None:
@@ -123,7 +154,7 @@ def test_an_answer_that_takes_long_to_begin_is_found_among_what_is_related(
     begins(monkeypatch, lambda plan, exchange_id, wait: None)
     answer = client_of("admin").post(address(of_alpha))
     assert answer["Location"] == f"/d/r/{of_alpha}/?tab=related"
-    assert AuditEvent.objects.get(action="changed").details == "to anthropic, not answered yet"
+    assert last_noted() == "to anthropic, not answered yet"
 
 
 @pytest.mark.parametrize("problem", [Unreachable("nobody listens there"), Busy("as many as may be")])
@@ -137,6 +168,7 @@ def test_a_replay_that_does_not_begin_says_why(
     answer = client_of("admin").post(address(of_alpha))
     assert answer.status_code == 503
     assert str(problem) in answer.content.decode()
+    assert last_noted() == f"to anthropic, {problem}"
 
 
 def test_an_answer_without_a_request_is_told(of_alpha: uuid.UUID, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,4 +259,13 @@ def test_a_gateway_that_does_not_run_is_named(of_alpha: uuid.UUID, monkeypatch: 
         port = closed.server_port
     monkeypatch.setattr(replaying, "own_address", lambda: f"http://127.0.0.1:{port}")
     with pytest.raises(Unreachable, match="Is the gateway running"):
+        begin_replay(plan_replay(of_alpha), of_alpha, 30)
+
+
+def test_what_else_goes_wrong_is_told_at_once(of_alpha: uuid.UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+    def own_tls() -> bool:
+        raise PermissionError("the key may not be read")
+
+    monkeypatch.setattr(replaying, "own_tls", own_tls)
+    with pytest.raises(Unreachable, match="PermissionError"):
         begin_replay(plan_replay(of_alpha), of_alpha, 30)

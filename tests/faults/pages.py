@@ -189,7 +189,7 @@ class Walk:
         answer = context.request.get(address)
         kept = answer.headers
         require(answer.status == 200, f"{address}: {answer.status}")
-        is_text = kept.get("content-type", "").startswith(("text/plain", "text/csv"))
+        is_text = kept.get("content-type", "").startswith(("text/plain", "text/csv", "application/x-ndjson"))
         is_file = is_text and "attachment" in kept.get("content-disposition", "")
         require(is_file and kept.get("x-content-type-options") == "nosniff", f"{address} is a page: {kept}")
         self.downloads += 1

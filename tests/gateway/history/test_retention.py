@@ -102,6 +102,14 @@ def test_what_was_erased_does_not_come_back_from_the_spool() -> None:
     assert writer.known([rows.id]) == {rows.id}
 
 
+def test_replays_of_what_is_erased_go_with_it() -> None:
+    [first, again, other] = keep([sample(user("x"), session="gone"), sample(user("x")), sample(user("y"))])
+    RequestLog.objects.filter(id=again).update(replay_of=first)
+    told = json.loads(run("erase", "--session", "gone", "--yes"))
+    assert told["exchanges"] == 2
+    assert [row.id for row in RequestLog.objects.all()] == [other]
+
+
 def test_a_user_is_erased_by_the_keys_they_own(django_user_model: Any) -> None:
     person = django_user_model.objects.create_user("ada")
     ApiKey.objects.create(name="ada-laptop", digest=b"1", owner=person)

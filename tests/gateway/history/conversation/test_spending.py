@@ -170,6 +170,14 @@ PICTURES = {
     "a source": {"type": "image", "source": {"type": "base64", "data": PICTURE}},
     "an address": {"type": "input_image", "image_url": f"data:image/png;base64,{PICTURE}"},
     "an address in an object": {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE}"}},
+    "within a result of a message": {
+        "role": "user",
+        "content": [{"type": "tool_result", "content": [{"type": "image", "source": {"data": PICTURE}}]}],
+    },
+    "within an output": {
+        "type": "function_call_output",
+        "output": [{"type": "input_image", "image_url": f"data:image/png;base64,{PICTURE}"}],
+    },
     "within a result": {"type": "tool_result", "content": [{"type": "image", "source": {"data": PICTURE}}]},
 }
 
