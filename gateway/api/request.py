@@ -54,6 +54,29 @@ def split_label(path: str) -> tuple[str, str]:
 class GatewayRequest(HttpRequest):
     """`HttpRequest` in name and interface for the URLconf and Ninja; nothing of it is computed that nobody asks for."""
 
+    # What most requests never set stands in the class: it costs nothing there.
+    label = ""
+    """The NAME of a path below /t/NAME/; `path` and `target` are without it."""
+    dialect: Dialect = Dialect.ANTHROPIC
+    facts: Facts | None = None
+    stream: ExchangeStream | None = None
+    filling: Filling | None = None
+    """Keeps its answer, to be given again."""
+    limited: Limited | None = None
+    """What it holds of limits and budgets."""
+    reservation: Reservation | None = None
+    """The memory held for a large body until it was sent on."""
+    granted = False
+    """It may have a connection to a provider."""
+    client_gone = False
+    client_stalled = False
+    waiting_since = 0.0
+    """Monotonic time since when the next part of the body is awaited; 0.0: none is."""
+    _identity: uuid_utils.UUID | None = None
+    _first_values: dict[bytes, bytes] | None = None
+    _task: asyncio.Task[Any] | None = None
+    _watcher: asyncio.Task[None] | None = None
+
     def __init__(self, scope: Scope, receive: Receive, runtime: Runtime) -> None:
         # HttpRequest.__init__ builds form, cookie and META objects that no gateway path reads.
         self.runtime = runtime
@@ -62,36 +85,15 @@ class GatewayRequest(HttpRequest):
         self.path: str = scope["path"]
         self.path_info = self.path
         self.pairs: list[HeaderPair] = scope["headers"]
-        self._first_values: dict[bytes, bytes] | None = None
         self.META = {}
         self.COOKIES = {}
-        self.label = ""
-        """The NAME of a path below /t/NAME/; `path` and `target` are without it."""
         if self.path.startswith("/t/"):
             self.label, self.path = split_label(self.path)
             self.path_info = self.path
-        self.dialect: Dialect = Dialect.ANTHROPIC
-        self.facts: Facts | None = None
-        self.stream: ExchangeStream | None = None
-        self.filling: Filling | None = None
-        """Keeps its answer, to be given again."""
-        self.limited: Limited | None = None
-        """What it holds of limits and budgets."""
-        self.reservation: Reservation | None = None
-        """The memory held for a large body until it was sent on."""
-        self.granted = False
-        """It may have a connection to a provider."""
-        self._identity: uuid_utils.UUID | None = None
-        self.client_gone = False
-        self.client_stalled = False
-        self.waiting_since = 0.0
-        """Monotonic time since when the next part of the body is awaited; 0.0: none is."""
         self._receive = receive
         owner = getattr(receive, "__self__", None)
         self._cycle = owner if isinstance(owner, Cycle) else None
         """The exchange on our own server; None under another one."""
-        self._task: asyncio.Task[Any] | None = None
-        self._watcher: asyncio.Task[None] | None = None
 
     def identity(self) -> uuid_utils.UUID:
         """The request's UUIDv7, made when it is first asked for: for a relayed request at its admission, whose time the
@@ -263,9 +265,9 @@ class GatewayRequest(HttpRequest):
         stream, self.stream = self.stream, None
         if stream is not None:
             stream.close()
-        limited, self.limited = self.limited, None
-        if limited is not None:
+        if self.limited is not None:
+            limited, self.limited = self.limited, None
             limited.close(stream.outcome if stream is not None else None)
-        filling, self.filling = self.filling, None
-        if filling is not None:
+        if self.filling is not None:
+            filling, self.filling = self.filling, None
             filling.close(stream.outcome if stream is not None else None)

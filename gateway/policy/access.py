@@ -92,9 +92,7 @@ def read_credentials(headers: Sequence[tuple[bytes, bytes]]) -> Presented:
     """Collect them from header pairs with lower-case names."""
     own: list[bytes] = []
     turnlog: list[bytes] = []
-    for name, value in headers:
-        if name not in KEY_HEADERS:
-            continue
+    for name, value in [pair for pair in headers if pair[0] in KEY_HEADERS]:
         if name == AUTHORIZATION:
             own.append(without_scheme(value))
         elif name == API_KEY:

@@ -79,9 +79,10 @@ def test_a_session_is_one_click_away_and_walked_through(
     page.locator(".tl-session a").first.click()
     expect(page.locator(".tl-chip")).to_be_visible()
     page.locator(".tl-row-link").first.click()
+    page.locator(".b-known > details > summary").click()
     expect(page.locator(".b-prose", has_text=PROMPT)).to_be_visible()
-    page.get_by_role("link", name="Before").click()
-    page.get_by_role("link", name="Next", exact=False).first.click()
+    page.locator("[data-before]").click()
+    page.locator("[data-after]").click()
     assert page.url.endswith(f"/d/r/{day[-1]}/")
     trouble.expect_none(page)
 

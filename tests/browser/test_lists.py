@@ -98,7 +98,7 @@ def test_all_columns_fit_and_are_chosen_from(
     page.wait_for_url(lambda address: address.endswith("/d/requests/?range=7d&columns=session+cost"))
     expect(page.locator(".tl-rows tbody tr").first.locator("td")).to_have_count(3)
     page.get_by_role("link", name="24 h").click()
-    page.wait_for_url(lambda address: address.endswith("?range=24h&columns=session%20cost"))
+    page.wait_for_url(lambda address: address.endswith("?range=24h&columns=session+cost"))
     expect(page.locator(".tl-rows tbody tr").first.locator("td")).to_have_count(3)
     trouble.expect_none(page)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -230,11 +231,13 @@ def test_more_turns_come_as_one_scrolls(open_page: Windows, transactional_db: No
 def test_a_number_leads_to_what_it_counts(open_page: Windows, day: list[uuid.UUID], trouble: Trouble) -> None:
     page = open_page("/d/usage/?range=30d")
     expect(page.locator(".pt-canvas canvas")).to_have_count(1)
+    here = page.url
     page.locator(".su-table tbody a").first.click()
-    assert "model=" in page.url
+    page.wait_for_url(re.compile("model="))
     page.go_back()
+    page.wait_for_url(here)
     page.get_by_role("link", name="Team", exact=True).click()
-    assert "group=team" in page.url
+    page.wait_for_url(re.compile("group=team"))
     trouble.expect_none(page)
 
 

@@ -27,15 +27,15 @@ START_SECONDS = 120.0
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], seconds: float = 60.0, what: str = "the condition") -> T:
-    """Poll until `condition` gives something true; fails after `seconds`."""
+def until(condition: Callable[[], T], seconds: float = 60.0, what: str = "the condition", every: float = 0.01) -> T:
+    """Poll until `condition` gives something true, `every` so many seconds; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
-        time.sleep(0.01)
+        time.sleep(every)
 
 
 class ProviderThread:

@@ -4,6 +4,7 @@ one click brings the old configuration back."""
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -121,6 +122,7 @@ def test_a_saved_change_is_in_force_within_a_second_and_one_click_takes_it_back(
         page.get_by_role("link", name="claude", exact=True).first.click()
         page.locator("#id_model").fill("claude-after")
         assert seconds_until(served, provider, "claude-after", page, "Save") < 1.0
+        page.wait_for_url(re.compile(r"/modelroute/(\?.*)?$"))
         page.goto("/admin/gateway/configurationrevision/")
         page.locator("#result_list tbody tr").nth(1).locator("a").first.click()
         assert seconds_until(served, provider, "claude-before", page, "Go back to this version") < 1.0

@@ -81,7 +81,7 @@ def say(web: WebProcess, model: str) -> Answer:
 
 def test_a_breaker_that_opens_in_one_process_is_open_in_the_other(pair: Pair, provider: FakeProvider) -> None:
     assert [say(pair.first, "fragile").status for _ in range(4)] == [500, 500, 500, 529]
-    refused = until(lambda: (found := say(pair.second, "fragile")).status == 529 and found, 3, "the news")
+    refused = until(lambda: (found := say(pair.second, "fragile")).status == 529 and found, 4, "the news", 0.5)
     assert b"backend_unavailable_circuit_open" in refused.body
     # A request may have gone through before the news came, but no third, which would have opened it there.
     assert len(provider.requests) < 6

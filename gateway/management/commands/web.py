@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
 from gateway.api.descriptors import raise_limit
+from gateway.api.large_pages import collapse
 from gateway.api.memory import return_large_blocks
 from gateway.api.runtime import process_runtime
 from gateway.api.server import GatewayServer, addresses_of, listening_sockets, server_config
@@ -78,6 +79,7 @@ def serve(listeners: list[socket.socket], *, announce: bool) -> None:
     # What is loaded by now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
+    collapse()
     # A request makes some hundred objects that go by themselves: looking for rings after every third is waste.
     gc.set_threshold(*COLLECT_AFTER)
     server.run(sockets=listeners)
