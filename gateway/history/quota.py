@@ -34,7 +34,7 @@ WITH RECURSIVE hop(value) AS (
 SELECT value FROM hop WHERE value IS NOT NULL LIMIT 50
 """
 SAMPLES: Final = """
-SELECT s.name, s.value, s.sampled_at FROM gateway_ratelimitsample s
+SELECT s.name, s.value, extract(epoch FROM s.sampled_at)::float8 FROM gateway_ratelimitsample s
 WHERE s.organization_id = %(account)s AND s.name = ANY(%(names)s) AND s.sampled_at >= %(from)s AND s.id >= %(since)s
 ORDER BY s.sampled_at DESC LIMIT 20000
 """
@@ -147,8 +147,9 @@ def read_samples(account: str, now: datetime.datetime) -> dict[str, list[tuple[d
     found: dict[str, list[tuple[datetime.datetime, str]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(SAMPLES, values)
+        # As numbers: to read twenty thousand times of day as text takes longer than all the rest.
         for name, value, at in reversed(cursor.fetchall()):
-            found.setdefault(name, []).append((at, value))
+            found.setdefault(name, []).append((datetime.datetime.fromtimestamp(at, datetime.UTC), value))
     return found
 
 
