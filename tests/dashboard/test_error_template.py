@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dashboard.queries.error_template import LONG, LONGEST, template_of
 
-HEX, DEEP = "0123456789abcdef", "/home/ada/work/billing/src/models/invoice.py"
+HEX, DEEP = "0123456789abcdef", "/srv/billing/releases/current/src/models/invoice.py"
 SIGNS = "'\"`…#@/\\._-:, \n"
 WORDS = ("it's", "ada", "s", "ms", "7", "1.5", "1m2s", "req_01AbCdEf", "é", "٣", HEX)
 PLACES = ("://", "ada@example.com", "https://example.com", DEEP, "x" * (LONG + 1))
