@@ -17,8 +17,9 @@ from django.utils.safestring import SafeString
 
 from dashboard.charts import Chart, Series
 from dashboard.comparing import Against
-from dashboard.queries.usage import PROMPT_PARTS, bounds_of, prompt_tokens, stamp, times_of
+from dashboard.queries.usage import PROMPT_PARTS, bounds_of, stamp, times_of
 from dashboard.scope import Scope, whole_hours
+from gateway.dialects.tokens import total
 from gateway.history.figures import TIME, Figures, Span, added_up, read_figures
 from gateway.history.latency import PER_OCTAVE
 from gateway.history.visibility import Sight
@@ -155,7 +156,7 @@ def of_newest(scope: Scope, sight: Sight) -> dict[str, Any]:
     found = list(rows[:ANSWERS_LOOKED_AT])
     stops = Counter(stop for stop, *_ in found if stop)
     whole = sum(stops.values())
-    sizes = [(prompt_tokens(counts), first) for _, first, *counts in found]
+    sizes = [(total(*counts), first) for _, first, *counts in found]
     return {
         "stops": [(stop, number, number / whole) for stop, number in stops.most_common(STOPS_SHOWN)],
         "prompts": prompt_bins((size, first) for size, first in sizes if size is not None),

@@ -22,12 +22,12 @@ from dashboard.queries.usage import (
     PROMPT_PARTS,
     bounds_of,
     forecast_month,
-    prompt_tokens,
     span_before,
     stamp,
     times_of,
 )
 from dashboard.scope import Scope
+from gateway.dialects.tokens import total
 from gateway.history.figures import TIME, Figures, Span, added_up, read_figures
 from gateway.history.rollups import zones
 from gateway.models import ConfigurationRevision, ProcessGauges
@@ -114,7 +114,7 @@ def sent_tokens(figures: Figures | None) -> int | None:
     """All that went in, from the cache or not."""
     if figures is None:
         return None
-    return prompt_tokens(figures.sums[name] for name in PROMPT_PARTS)
+    return total(*(figures.sums[name] for name in PROMPT_PARTS))
 
 
 def deltas(now: Figures | None, earlier: Figures | None) -> dict[str, Delta | None]:

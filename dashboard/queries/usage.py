@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from dashboard.charts import Chart, Series
 from dashboard.scope import HOUR, Scope, whole_hours
+from gateway.dialects.tokens import total
 from gateway.history.figures import TIME, Figures, Span, added_up, read_figures
 from gateway.history.prices import read_book
 from gateway.history.visibility import Sight
@@ -79,7 +80,8 @@ class UsageRow:
 
     @property
     def prompt_tokens(self) -> int | None:
-        return prompt_tokens(self.sums[name] for name in PROMPT_PARTS)
+        """All that went in, from the cache or not; None: nobody told any."""
+        return total(*(self.sums[name] for name in PROMPT_PARTS))
 
     @property
     def cached_percent(self) -> float | None:
@@ -129,12 +131,6 @@ def read_usage(query: UsageQuery, scope: Scope, sight: Sight, now: datetime.date
         since=span.since,
         until=span.until,
     )
-
-
-def prompt_tokens(parts: Iterable[int | None]) -> int | None:
-    """All that went in, from the cache or not, of the counts that PROMPT_PARTS names; None: nobody told any."""
-    known = [part for part in parts if part is not None]
-    return sum(known) if known else None
 
 
 def span_of(query: UsageQuery, scope: Scope, now: datetime.datetime) -> Span:

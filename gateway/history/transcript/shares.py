@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway.dialects.json_values import write_json
+from gateway.dialects.tokens import total as total_of
 from gateway.history.transcript.blocks import Block, Transcript, Turn, as_mapping
 from gateway.history.transcript.sections import Sections, values_in
 from gateway.history.weights import scaled, weight
@@ -27,8 +28,8 @@ def with_shares(transcript: Transcript, body: Mapping[str, Any], sections: Secti
     return replace(
         transcript,
         tokens=total,
-        tools_tokens=known_sum(tools),
-        system_tokens=known_sum(system),
+        tools_tokens=total_of(*tools),
+        system_tokens=total_of(*system),
         tools=tuple(replace(tool, tokens=own) for tool, own in zip(transcript.tools, tools, strict=True)),
         system=shared(transcript.system, system),
         turns=tuple(
@@ -51,8 +52,3 @@ def shared(blocks: tuple[Block, ...], shares: Sequence[int | None]) -> tuple[Blo
 
 def weight_of(value: Any) -> int:
     return weight(as_mapping(value), len(write_json(value)))
-
-
-def known_sum(tokens: Sequence[int | None]) -> int | None:
-    known = [found for found in tokens if found is not None]
-    return sum(known) if known else None
