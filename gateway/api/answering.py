@@ -19,7 +19,7 @@ from gateway.dialects.translation import Translation
 from gateway.policy.access import Replace, Treatment
 from gateway.policy.routing import Target
 from gateway.policy.snapshot import ProviderEntry
-from gateway.recording.recorder import Exchange
+from gateway.recording.exchange import Exchange
 from gateway.upstream.addresses import host_of
 from gateway.upstream.client import httpx
 from gateway.upstream.errors import describe, fault_of

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gateway.api.replies import HeaderPair, Reply
     from gateway.api.request import GatewayRequest
     from gateway.policy.routing import Target
-    from gateway.recording.recorder import Exchange
+    from gateway.recording.exchange import Exchange
 
 
 class RulesOnTheWay:

@@ -20,7 +20,8 @@ from gateway.api.streaming import ExchangeStream
 from gateway.dialects.names import Outcome
 from gateway.policy.access import read_credentials
 from gateway.policy.capture import CaptureMode, CaptureRule
-from gateway.recording.recorder import CaptureUnavailable, Exchange
+from gateway.recording.exchange import Exchange
+from gateway.recording.recorder import CaptureUnavailable
 from gateway.recording.records import Admission
 
 

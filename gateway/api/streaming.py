@@ -15,7 +15,7 @@ from gateway.api.failure_log import log_failed_forward
 from gateway.dialects.errors import encode_stream_error
 from gateway.dialects.failures import ErrorKind
 from gateway.dialects.names import Outcome
-from gateway.recording.recorder import Exchange
+from gateway.recording.exchange import Exchange
 from gateway.upstream.client import httpx
 from gateway.upstream.failures import BodyTimedOut, UpstreamFailure
 from gateway.upstream.fleet import Lease

@@ -72,6 +72,11 @@ class Delta:
         self.masked = False
         self.size = 0
 
+    @property
+    def chunk_count(self) -> int:
+        """Chunks of the answer, kept or not."""
+        return len(self.times) + len(self.unkept)
+
     def give_up(self, reason: str) -> None:
         """Give up the bytes; the exchange keeps its row."""
         if self.body or self.chunks:

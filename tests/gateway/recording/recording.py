@@ -14,7 +14,8 @@ import uuid_utils
 
 from gateway.dialects.names import Outcome
 from gateway.policy.redaction import Redactor
-from gateway.recording.recorder import Exchange, Recorder
+from gateway.recording.exchange import Exchange
+from gateway.recording.recorder import Recorder
 from gateway.recording.records import Admission
 
 Result = TypeVar("Result")

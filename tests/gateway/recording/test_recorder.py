@@ -15,9 +15,10 @@ from gateway.policy.header_rules import Change, Deed, Label, Work
 from gateway.recording import failpoints
 from gateway.recording.assemble import Recorded, assemble, read_frames
 from gateway.recording.counters import Slot, read_counters
+from gateway.recording.exchange import Exchange
 from gateway.recording.open_files import OpenFiles
 from gateway.recording.quarantine import Quarantine
-from gateway.recording.recorder import CaptureUnavailable, Exchange, Recorder
+from gateway.recording.recorder import CaptureUnavailable, Recorder
 from gateway.recording.records import Attempt, Translated
 from gateway.recording.series import is_alive, list_segments, list_series
 from gateway.recording.series_tail import SeriesTail

@@ -17,8 +17,9 @@ from gateway.history.verification import Progress, verify
 from gateway.models import RequestLog, ResponseLog
 from gateway.policy.capture import CaptureMode, CapturePolicies, CaptureRule
 from gateway.policy.masking import read_pointer
+from gateway.recording.exchange import Exchange
 from gateway.recording.loader import Loader
-from gateway.recording.recorder import Exchange, Recorder
+from gateway.recording.recorder import Recorder
 from gateway.recording.records import Attempt
 from gateway.recording.status import live_state, read_status
 from tests.exchanges import message_stream
