@@ -35,7 +35,8 @@ class Work:
     """What was done since the start: requests that ended, and chunks of which the recorder was told."""
 
     def __init__(self) -> None:
-        from gateway.recording.recorder import Exchange, Recorder
+        from gateway.recording.exchange import Exchange
+        from gateway.recording.recorder import Recorder
 
         self.requests = self.events = 0
         closed, take = Recorder.closed, Exchange.take
@@ -112,7 +113,7 @@ def alternate_watched(results: Path) -> None:
                 news._until = 0.0
 
         thread = threading.Thread(
-            target=take_turns, args=(work, results, enter, threading.Event().wait, 1.0, 3.0), daemon=True
+            target=take_turns, args=(work, results, enter, threading.Event().wait, 0.6, 1.4), daemon=True
         )
         thread.start()
 

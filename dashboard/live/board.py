@@ -119,7 +119,7 @@ class Board:
         kind = record.pop("k")
         if known is not None and "tokens" in event:
             record["rate"] = rate(known, event, now)
-        if known is None or event.get("bytes") != known.get("bytes") or event.get("doing") != known.get("doing"):
+        if known is None or record.get("bytes") != known.get("bytes") or record.get("doing") != known.get("doing"):
             record["moved"] = now
         if kind == "e":
             record["ended"] = now

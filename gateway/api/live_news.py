@@ -1,10 +1,11 @@
 """What a `web` process tells the live pages: which requests have begun, how far they are, how they ended.
 
-Nothing is done while nobody looks: a request then costs one look at a flag. While somebody does, all streams are looked
-at every 150 ms, and each is watched as it goes by. Fields of an event: `id`, `at` (unix seconds of its beginning),
-`team`, `key`, `model` (asked for), `to` (asked of the provider), `provider`, `path`, `session`, `agent`, `client`;
-`status`, `doing` (what `LiveWatch` says), `bytes`, `tokens` (an estimate); at the end `outcome`, `error`, `ms`. No
-event holds anything that was said.
+Nothing is done while nobody looks: a request then costs one look at a flag. While somebody does, it is looked every
+200 ms for what has begun or ended, and what answers do is read out of the record on its way to the writer, of all at
+once: to look at each chunk as it goes by costs a twentieth of relaying it. Fields of an event: `id`, `at` (unix seconds
+of its beginning), `team`, `key`, `model` (asked for), `to` (asked of the provider), `provider`, `path`, `session`,
+`agent`, `client`; `status`, `doing` (what `LiveWatch` says), `bytes`, `tokens` (an estimate); at the end `outcome`,
+`error`, `ms`. No event holds anything that was said.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import contextlib
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import structlog
 
 from gateway.api.live_teller import LiveTeller
-from gateway.api.live_watch import LiveWatch
+from gateway.api.live_watch import LiveWatch, news_of
 from gateway.metrics.live_channel import ASKED_SECONDS, BEAT_SECONDS, HELLO, Event, notices
 
 if TYPE_CHECKING:
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
     from gateway.api.runtime import Runtime
     from gateway.api.streaming import ExchangeStream
     from gateway.dialects.names import Outcome
-    from gateway.recording.recorder import Exchange
+    from gateway.recording.delta import Delta
+    from gateway.recording.exchange import Exchange
 
-SWEEP_SECONDS = 0.15
+SWEEP_SECONDS = 0.2
 """How often it is looked for what has begun, ended, or does something else now."""
-UPDATE_SECONDS = 1.5
+UPDATE_SECONDS = 2.0
 """How often all streams are looked at for how far they are."""
 LONGEST_TEXT = 120
 NOT_COUNTED = "capture_none"
@@ -55,7 +58,9 @@ class LiveNews:
         self._told_at = 0.0
         self._updated_at = 0.0
         self._over: list[Event] = []
-        self._moved: list[LiveWatch] = []
+        self._streams: dict[object, ExchangeStream] = {}
+        """Those that are watched, by their exchanges."""
+        self._moved: set[ExchangeStream] = set()
         """Those that do something else now."""
         self._teller: LiveTeller | None = None
         self._task: asyncio.Task[None] | None = None
@@ -81,15 +86,29 @@ class LiveNews:
     def over(self, stream: ExchangeStream) -> None:
         """A stream has ended; only while somebody looks. Does not raise."""
         watch, exchange, facts = stream.live, stream.exchange, stream.request.facts
+        self._streams.pop(exchange, None)
+        self._moved.discard(stream)
         try:
             if exchange.lost != NOT_COUNTED and facts is not None:
-                begun = {} if watch is not None and watch.told else described(stream.request, facts, exchange)
-                event = begun | ended(exchange, stream.outcome or "", stream.problem) | progress(stream, watch)
-                self._over.append(event | {"k": "e", "id": exchange.id_text})
+                event: Event = {"k": "e", "id": stream.request.id_text}
+                if watch is None or not watch.told:
+                    event |= described(stream.request, facts, exchange)
+                event |= ended(exchange, stream.outcome or "", stream.problem)
+                self._over.append(event | progress(stream, watch))
         except Exception:  # what is shown of a request must not cost its record
             log.exception("an end is not told to the live pages")
-        if watch is not None:
-            watch.stream = stream.live = None  # they would hold each other
+
+    def recorded(self, deltas: Sequence[Delta]) -> None:
+        """What became known of exchanges, on its way to the writer; only while somebody looks. Does not raise."""
+        try:
+            for exchange, chunk in news_of(deltas):
+                stream = self._streams.get(exchange)
+                if stream is None or stream.live is None:
+                    continue
+                if chunk is None or stream.live.see_start(chunk):
+                    self._moved.add(stream)
+        except Exception:
+            log.exception("what answers do is not told to the live pages")
 
     def answered_here(
         self, request: GatewayRequest, facts: Facts, exchange: Exchange, status: int, outcome: Outcome, error: str
@@ -98,7 +117,7 @@ class LiveNews:
         try:
             if exchange.lost != NOT_COUNTED:
                 event = described(request, facts, exchange) | ended(exchange, outcome, error)
-                self._over.append(event | {"k": "e", "id": exchange.id_text, "status": status})
+                self._over.append(event | {"k": "e", "id": request.id_text, "status": status})
         except Exception:
             log.exception("an answer is not told to the live pages")
 
@@ -110,6 +129,7 @@ class LiveNews:
 
     async def _run(self) -> None:
         self.watched = True
+        self._runtime.recorder.watcher = self.recorded
         self._teller = LiveTeller()
         self._teller.start()
         try:
@@ -123,14 +143,15 @@ class LiveNews:
 
     def _end(self) -> None:
         self.watched = False
+        self._runtime.recorder.watcher = None
         self._task = None
         self._over.clear()
         self._moved.clear()
+        self._streams.clear()
         for stream in self._runtime.streams:
             watch, stream.live = stream.live, None
             if watch is not None:
-                watch.stream = None
-                stream.watches = tuple(other for other in stream.watches if other is not watch)
+                watch.leave(stream)
         if self._teller is not None:
             self._teller.stop()
 
@@ -142,32 +163,40 @@ class LiveNews:
         events += over
         if events or everything or now - self._told_at >= BEAT_SECONDS:
             self._tell(events, everything, now)
+        if self._teller is not None:
+            self._teller.send()
 
     def _to_look_at(self, everything: bool, now: float) -> list[ExchangeStream]:
-        moved, streams = {id(watch.stream): watch.stream for watch in self._moved}, self._runtime.streams
-        self._moved.clear()
+        moved, self._moved = self._moved, set()
         if everything or now - self._updated_at >= UPDATE_SECONDS:
             self._updated_at = now
-            return list(streams)
-        new = [stream for stream in streams if stream.live is None]
-        return [*new, *(stream for stream in moved.values() if stream is not None)]
+            return list(self._runtime.streams)
+        return [*(stream for stream in self._runtime.streams if stream.live is None), *moved]
 
     def _look(self, stream: ExchangeStream, everything: bool) -> Event | None:
-        exchange, facts = stream.exchange, stream.request.facts
-        if exchange.lost == NOT_COUNTED or facts is None or stream.outcome is not None:
+        if stream.outcome is not None:
             return None
-        watch = stream.live
+        watch = stream.live or self._watch(stream)
         if watch is None:
-            watch = stream.live = LiveWatch(stream, self._moved)
-            watch.size = exchange.received
-            stream.watches = (*stream.watches, watch)
-        watch.status = stream.status
-        is_new = everything or not watch.told
-        if not is_new and not watch.has_news:
             return None
-        watch.note_told()
-        begun = described(stream.request, facts, exchange) if is_new else {}
-        return begun | progress(stream, watch) | {"k": "s" if is_new else "u", "id": watch.id_text}
+        watch.follow(stream)
+        if everything:
+            watch.tell_all()
+        if watch.told:
+            moved = watch.progress(stream)
+            return {"k": "u", "id": watch.id_text} | moved if moved else None
+        watch.told = True
+        request, facts = stream.request, stream.request.facts
+        assert facts is not None
+        return {"k": "s", "id": watch.id_text} | described(request, facts, stream.exchange) | watch.progress(stream)
+
+    def _watch(self, stream: ExchangeStream) -> LiveWatch | None:
+        """None: nothing is to be told of it, or not yet."""
+        if stream.exchange.lost == NOT_COUNTED or stream.request.facts is None:
+            return None
+        watch = stream.live = LiveWatch(stream.request.id_text)
+        self._streams[stream.exchange] = stream
+        return watch
 
     def _tell(self, events: list[Event], everything: bool, now: float) -> None:
         assert self._teller is not None
@@ -197,12 +226,11 @@ def described(request: GatewayRequest, facts: Facts, exchange: Exchange) -> Even
 
 
 def progress(stream: ExchangeStream, watch: LiveWatch | None) -> Event:
-    told: Event = {"bytes": stream.exchange.received}
-    if stream.status is not None:
-        told["status"] = stream.status
+    """How far it came."""
     if watch is not None:
-        told |= {"doing": watch.activity, "tokens": watch.tokens}
-    return told
+        return watch.progress(stream)
+    told: Event = {"bytes": stream.exchange.received}
+    return told if stream.status is None else told | {"status": stream.status}
 
 
 def ended(exchange: Exchange, outcome: str, problem: str | None) -> Event:
