@@ -94,7 +94,7 @@ def main() -> int:
                 ask(session, session.targets[0], workload)
             settle(session)
             tell(f"{len(watcher.seen)} requests seen; now what it costs, {options.seconds} s")
-            found = in_turn(session, workload, options.seconds)
+            found = cost_of_watching(session, workload, options.seconds)
             return judge(found, watcher.seen, options.streams)
 
 
@@ -104,7 +104,7 @@ def ask(session: Session, target: Target, workload: Workload) -> None:
         raise LoadFailed(f"{sample.errors} errors: {sample.complaint}")
 
 
-def in_turn(session: Session, workload: Workload, seconds: float) -> Comparison:
+def cost_of_watching(session: Session, workload: Workload, seconds: float) -> Comparison:
     """One stream after another on each connection, so that at any time some begin and some end."""
     lasting = replace(workload, each=0, seconds=seconds, spread=workload.gap * workload.events)
     with alternating(session, "watched") as (target, results):
@@ -113,6 +113,8 @@ def in_turn(session: Session, workload: Workload, seconds: float) -> Comparison:
 
 
 def judge(found: Comparison, seen: list[float], streams: int) -> int:
+    if not seen:
+        raise LoadFailed("not one request was seen")
     late = statistics.quantiles(seen, n=100)[98] if len(seen) > 1 else float("inf")
     held = found.ratio <= MOST_CPU and late <= SEEN_SECONDS and len(seen) >= streams
     print(

@@ -59,7 +59,7 @@ class LiveWatch:
             self.activity = "writing"
 
     def feed(self, chunk: bytes) -> None:
-        """A chunk of an answer whose record holds no chunks."""
+        """A chunk of an answer whose record holds no chunks. What it does now is told with the next look at all."""
         if self._fed is not None:
             self._fed += 1
         if starts_in(chunk):

@@ -49,6 +49,7 @@ class Exchange:
         self._marked = False
         self.received = 0
         self._taken = 0
+        """Chunks in the news that were taken."""
         self._attempts: list[Attempt] = []
         self._finished = False
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
@@ -12,10 +14,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.live_teller import MOST_AT_ONCE, MOST_WAITING, LiveTeller
-from gateway.api.live_watch import JOINED_BYTES, STARTS, LiveWatch, find_starts, news_of, starts_in
+from gateway.api.live_watch import (
+    AROUND_A_DELTA,
+    BYTES_A_TOKEN,
+    JOINED_BYTES,
+    STARTS,
+    LiveWatch,
+    find_starts,
+    news_of,
+    starts_in,
+)
 from gateway.metrics.live_channel import LIVE_CHANNEL
+from gateway.policy.redaction import Redactor
 from gateway.recording.delta import Delta
+from gateway.recording.exchange import Exchange
+from gateway.recording.recorder import Recorder
 from gateway.recording.records import ResponseHead
+from tests.gateway.recording.recording import admission
 
 PATIENCE = 20.0
 
@@ -90,6 +105,38 @@ def test_what_begins_is_what_is_done_now(said: Said) -> None:
     assert watch.see_start(said.chunk) is bool(said.activity)
     assert watch.activity == said.activity
     assert not watch.see_start(said.chunk)
+
+
+@dataclass
+class Stream:
+    """As much of one as a watch sees."""
+
+    exchange: Exchange
+    status: int | None = None
+    watches: tuple[LiveWatch, ...] = ()
+
+
+def test_an_answer_that_is_not_recorded_is_looked_at_as_it_goes_by(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, redactor=Redactor(b"p"), policy="available", max_bytes=1 << 20, enabled=False)
+    stream, watch = Stream(recorder.admit(b"1" * 16, admission())), LiveWatch("id")
+    watch.follow(stream)  # type: ignore[arg-type]
+    watch.follow(stream)  # type: ignore[arg-type]
+    assert stream.watches == (watch,)
+    tool, text = b'content_block_start {"type":"tool_use","name":"Bash"}', b"x" * (AROUND_A_DELTA + 40)
+    for chunk in (tool, text, text):
+        stream.exchange.chunk(chunk)
+        watch.feed(chunk)
+    told = watch.progress(stream)  # type: ignore[arg-type]
+    received = len(tool) + 2 * len(text)
+    tokens = (received - 3 * AROUND_A_DELTA) // BYTES_A_TOKEN
+    assert told == {"bytes": received, "tokens": tokens, "doing": "tool:Bash"}
+    assert watch.progress(stream) == {}  # type: ignore[arg-type]
+    stream.status = 200
+    assert watch.progress(stream) == {"status": 200}  # type: ignore[arg-type]
+    watch.tell_all()
+    assert watch.progress(stream) == told | {"status": 200}  # type: ignore[arg-type]
+    watch.leave(stream)  # type: ignore[arg-type]
+    assert stream.watches == ()
 
 
 class Listener:
