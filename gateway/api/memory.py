@@ -59,11 +59,7 @@ class Memory:
     def fits(self, size: int = 0) -> bool:
         """Whether a request with a body of that size may come in."""
         self._stirred = self._look()
-        needed = int(size * COPIES) if size > SMALL else 0
-        if self._room - self._reserved > needed:
-            return True
-        self._trim()
-        return self._room - self._reserved > needed
+        return self._has_room(int(size * COPIES) if size > SMALL else 0)
 
     def reserve(self, size: int) -> Reservation:
         """For a body that `fits`."""
@@ -72,7 +68,14 @@ class Memory:
     @property
     def problem(self) -> str | None:
         """What is short, in words; None: nothing is."""
-        return None if self.fits() else f"more than {FULL:.0%} of the memory {self._name} allows is in use"
+        self._look()
+        return None if self._has_room(0) else f"more than {FULL:.0%} of the memory {self._name} allows is in use"
+
+    def _has_room(self, needed: int) -> bool:
+        if self._room - self._reserved > needed:
+            return True
+        self._trim()
+        return self._room - self._reserved > needed
 
     def _look(self) -> float:
         """Returns the time."""
@@ -96,8 +99,10 @@ class Memory:
         """To be called now and then: give back what requests have left in the allocator, while no large one is under
         way. It takes some milliseconds for each 100 MB, and large bodies leave half of theirs there for good. The last
         time is when nobody has come for a while, and connections have been closed."""
-        is_due = time.monotonic() - self._trimmed >= TIDY_SECONDS
-        if is_due and not self._reserved and self._trimmed < self._stirred + SETTLED_SECONDS:
+        now, settled = time.monotonic(), self._stirred + SETTLED_SECONDS
+        if self._reserved or self._trimmed >= settled:
+            return
+        if now >= settled or now - self._trimmed >= TIDY_SECONDS:
             self._trim()
 
     def _trim(self) -> None:

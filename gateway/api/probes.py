@@ -107,7 +107,7 @@ def problems(runtime: Runtime) -> dict[str, str | None]:
 def can_serve(runtime: Runtime) -> bool:
     """A configuration that was read once serves on; history is demanded by the strict policy alone."""
     strict = runtime.environment.capture_policy == "strict"
-    has_room = runtime.descriptors.has_room() and runtime.memory.fits()
+    has_room = runtime.descriptors.has_room() and runtime.memory.problem is None
     return has_room and runtime.configuration.current is not None and (runtime.keeps_history or not strict)
 
 
