@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any, Final
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from dashboard.rendering.cells import Cell, cell_html, outcome_html
 from dashboard.templatetags.figures import figure, milliseconds, or_dash, short_figure, short_id, short_usd, size
@@ -142,7 +144,8 @@ def address_of(columns: Sequence[Column]) -> str:
 
 
 def cells_of(columns: Iterable[Column], row: RequestLog) -> SafeString:
-    return mark_safe("".join([column.html(row) for column in columns]))  # noqa: S308 each is safe
+    """Safe as long as each of them is: one that is not makes the whole plain text, which the template escapes."""
+    return reduce(add, [column.html(row) for column in columns], SafeString())
 
 
 def fields_of(columns: Iterable[Column]) -> list[str]:

@@ -10,10 +10,11 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import conditional_escape
 
-from dashboard.queries.request_columns import COLUMNS, USUAL_NAMES, fields_of, read_columns
+from dashboard.queries.request_columns import COLUMNS, USUAL_NAMES, Column, cells_of, fields_of, named, read_columns
 from gateway.dialects.names import Outcome
-from gateway.models import ResponseLog
+from gateway.models import RequestLog, ResponseLog
 from tests.dashboard.people import client_of
 from tests.exchanges import Sample, keep, keep_one
 
@@ -189,3 +190,19 @@ def test_no_more_is_read_than_is_shown(one: uuid.UUID) -> None:
 def test_columns_show_no_row_of_another_team(one: uuid.UUID) -> None:
     assert "ada" not in page_of(f"columns={EVERY}", "other").split("<main")[1]
     assert cells_on(page_of(f"columns={EVERY}", "ops"))["Session"] == SESSION[:8]
+
+
+def test_what_a_request_says_of_itself_is_escaped_in_a_cell_and_a_cell_that_is_not_marked_safe_is_text() -> None:
+    row = RequestLog(access_key="<b onmouseover='x'>", model="m")
+    model, key = named("model", "Model", "model"), named("key", "Key", "access_key")
+    cells = conditional_escape(cells_of([model, key], row))
+    assert cells.count("<td") == 2
+    assert "<b" not in cells
+    assert "&lt;b onmouseover=&#x27;x&#x27;&gt;" in cells
+
+    class Careless(Column):
+        def html(self, row: RequestLog) -> str:  # type: ignore[override]
+            return f"<td>{row.access_key}</td>"
+
+    careless = Careless(key.name, key.head, key.label, key.reads, key.cell)
+    assert "<" not in conditional_escape(cells_of([model, careless], row))

@@ -97,9 +97,11 @@ async def recorder_faults(scene: Scene) -> str:
         for point in POINTS if not scene.quick else ("admit", "chunk", "finish", "writer"):
             with own_web(gateway, scene.directory / point, "--arm", point) as (process, log):
                 client = LoadClient(*await address(process, log), scene.directory / f"{point}.jsonl")
-                before = gateway.status()
+                before, seen = gateway.status(), len(scene.seen())
                 answers = [await client.ask(scenario) for scenario in ("text", "slow;ms=5;events=40", "gzip")]
                 all_whole(answers, f"exchanges with a fault in {point}")
+                # The provider writes its book after the last byte of an answer.
+                await until(lambda wanted=seen + 3: len(scene.seen()) >= wanted, "the provider noted them", 10)
                 sent = {line["response_sha256"] for line in scene.seen()[-3:]}
                 require({answer.sha256 for answer in answers} == sent, f"{point}: other bytes came than were sent")
 
