@@ -23,7 +23,7 @@ FULL = 0.8
 LOOK_SECONDS = 0.02
 TRIM_SECONDS = 1.0
 TIDY_SECONDS = 10.0
-SETTLED_SECONDS = 3.0
+SETTLED_SECONDS = 6.0
 """So long after the last request what it used is thought to be free."""
 SMALL = 256 * 1024
 """Bodies up to this size are not counted ahead."""

@@ -130,25 +130,29 @@ class Spool:
     # From here on: the writer thread.
 
     def _run(self) -> None:
-        running = True
-        while running:
-            batch: list[Delta] = []
-            with contextlib.suppress(Empty):
-                item = self._queue.get(timeout=HOUSEKEEPING_SECONDS)
-                running = item is not None
-                batch = item or []
-            size = sum(delta.size for delta in batch)
-            self._look_after(force=not running)
-            try:
-                if armed:
-                    hit("writer")
-                self._write(batch)
-                self._sync()
-            except Exception:
-                self._lose(batch)
-                log.exception("spool writer failed")
-            self.written += size
+        while self._write_next():
+            pass
         self._shut()
+
+    def _write_next(self) -> bool:
+        """Wait for a batch and write it; False when it was the last. In a call of its own, whose end lets go of it:
+        what the last answers of a busy time were is not kept in memory until others come."""
+        item: list[Delta] | None = []
+        with contextlib.suppress(Empty):
+            item = self._queue.get(timeout=HOUSEKEEPING_SECONDS)
+        batch = item or []
+        size = sum(delta.size for delta in batch)
+        self._look_after(force=item is None)
+        try:
+            if armed:
+                hit("writer")
+            self._write(batch)
+            self._sync()
+        except Exception:
+            self._lose(batch)
+            log.exception("spool writer failed")
+        self.written += size
+        return item is not None
 
     def _lose(self, batch: list[Delta]) -> None:
         self._counters.add(Slot.WRITER_FAULTS)

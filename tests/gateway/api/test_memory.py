@@ -127,12 +127,12 @@ def test_memory_is_tidied_while_requests_come_and_once_more_when_they_have_gone(
     assert tidied == [101, 111]
     for second in range(114, 150):
         at(second)
-    assert tidied == [101, 111, 114], "what the last ones used was not free yet at 111, and nobody waits for 121"
+    assert tidied == [101, 111, 117], "what the last ones used was not free yet at 111, and nobody waits for 121"
     for second in range(150, 170):
         clock[0] = second
         assert memory.problem is None
         memory.tidy()
-    assert tidied == [101, 111, 114], "a probe uses nothing"
+    assert tidied == [101, 111, 117], "a probe uses nothing"
 
 
 def resident() -> int:
