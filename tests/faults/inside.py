@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gateway.recording.counters import DROP_SLOTS, Slot, read_counters
+from gateway.recording.series import list_series
 from tests.clients.processes import ROOT
 from tests.faults.checker import all_whole, nothing_lost, unique
 from tests.faults.client import LoadClient
@@ -20,6 +22,7 @@ from tests.faults.scene import Gateway, Scene, until
 POINTS = (
     "admit", "request_body", "patch", "attempt", "response_head", "chunk", "finish", "take", "stub", "writer",
 )  # fmt: skip
+COUNTED = (Slot.FAULTS, Slot.WRITER_FAULTS, *DROP_SLOTS.values())
 MIXED = ("text", "tools", "gzip", "error_500", "slow;ms=2;events=20", "thinking", "big_line;mb=1")
 SLOW = re.compile(r"Executing .* took ([\d.]+) seconds")
 
@@ -97,7 +100,7 @@ async def recorder_faults(scene: Scene) -> str:
         for point in POINTS if not scene.quick else ("admit", "chunk", "finish", "writer"):
             with own_web(gateway, scene.directory / point, "--arm", point) as (process, log):
                 client = LoadClient(*await address(process, log), scene.directory / f"{point}.jsonl")
-                before, seen = gateway.status(), len(scene.seen())
+                seen = len(scene.seen())
                 answers = [await client.ask(scenario) for scenario in ("text", "slow;ms=5;events=40", "gzip")]
                 all_whole(answers, f"exchanges with a fault in {point}")
                 # The provider writes its book after the last byte of an answer.
@@ -105,10 +108,10 @@ async def recorder_faults(scene: Scene) -> str:
                 sent = {line["response_sha256"] for line in scene.seen()[-3:]}
                 require({answer.sha256 for answer in answers} == sent, f"{point}: other bytes came than were sent")
 
-                def noticed(before: dict = before) -> bool:
-                    now = gateway.status()
-                    more = sum(now["dropped"].values()) > sum(before["dropped"].values())
-                    return more or now["recorder_faults"] > before["recorder_faults"]
+                def noticed(pid: int = process.pid) -> bool:
+                    # In its own counters: those of the processes before it go with their series.
+                    counters = [read_counters(series) for series in list_series(gateway.spool)]
+                    return any(own[slot] for own in counters if own[Slot.PROCESS_ID] == pid for slot in COUNTED)
 
                 # No patch is made without a route that changes the model, so that hook is not passed here.
                 if point != "patch":
